@@ -1,0 +1,105 @@
+// swift-tools-version: 6.0
+// The rooms of Forage and the arrows between them: the one list of who may import whom.
+// Docs/ARCHITECTURE.md draws the same picture; the tidy test holds the sources to it.
+import PackageDescription
+
+/// A library room with the rooms it may import, and its test target beside it.
+func room(_ name: String, _ imports: [String], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: imports.map { .init(stringLiteral: $0) }, resources: resources)
+}
+
+/// A system module: a module map and a one-line shim over a Debian package.
+func system(_ name: String, package: String) -> Target {
+  .systemLibrary(name: name, providers: [.apt([package])])
+}
+
+/// The tests of one room, which may also import what the room is made of.
+func tests(_ name: String, _ imports: [String]) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: imports.map { .init(stringLiteral: $0) },
+    exclude: [])
+}
+
+func program(_ name: String, _ imports: [String]) -> Target {
+  .executableTarget(name: name, dependencies: imports.map { .init(stringLiteral: $0) })
+}
+
+let package = Package(
+  name: "Forage",
+  products: [
+    .executable(name: "forage", targets: ["forage"]),
+    .executable(name: "forage-actor", targets: ["forage-actor"]),
+    .executable(name: "forage-learner", targets: ["forage-learner"]),
+    .executable(name: "forage-replay", targets: ["forage-replay"]),
+  ],
+  targets: [
+    // C: system modules, and two small targets of our own.
+    system("CZeroMQ", package: "libzmq3-dev"),
+    system("CSQLite", package: "libsqlite3-dev"),
+    system("COpenBLAS", package: "libopenblas-dev"),
+    system("CPCRE2", package: "libpcre2-dev"),
+    system("CSodium", package: "libsodium-dev"),
+    system("CYAML", package: "libyaml-dev"),
+    system("CJansson", package: "libjansson-dev"),
+    .target(name: "CSystem"),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
+
+    // Foundations: they know nothing of each other, but for Documents.
+    room("Documents", ["CJansson", "CYAML"]),
+    room("Experience", []),
+    room("Digests", ["Experience", "CSodium"]),
+    room("Safetensors", ["Documents"]),
+    room("Tensors", ["COpenBLAS", "CKernels"]),
+    room("Messaging", ["CZeroMQ", "CSodium"]),
+    room("Patterns", ["CPCRE2"]),
+    room("Operations", ["Documents", "CSystem"]),
+
+    // Domain.
+    room("Tasks", ["Experience", "Documents", "Patterns"]),
+    room("Policy", ["Experience", "Digests", "Documents", "Safetensors", "Tensors", "Patterns"]),
+    room("Objectives", ["Experience"]),
+    room("Wire", ["Experience", "Digests", "Documents", "Safetensors"]),
+
+    // Roles: one room a process.
+    room("Acting", ["Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations"]),
+    room("Replay", ["Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "CSQLite"]),
+    room(
+      "Learning",
+      ["Experience", "Digests", "Documents", "Objectives", "Policy", "Wire", "Messaging", "Operations"]),
+
+    // Executables.
+    program("forage-actor", ["Acting", "Operations"]),
+    program("forage-replay", ["Replay", "Operations"]),
+    program("forage-learner", ["Learning", "Operations"]),
+    room(
+      "Commands",
+      [
+        "Experience", "Digests", "Documents", "Safetensors", "Tensors", "Messaging", "Operations",
+        "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem",
+      ]),
+    program("forage", ["Commands"]),
+
+    // Tests: one target a library.
+    tests("Documents", ["Documents"]),
+    tests("Experience", ["Experience", "Digests"]),
+    tests("Safetensors", ["Safetensors", "Documents"]),
+    tests("Tensors", ["Tensors", "CKernels"]),
+    tests("Messaging", ["Messaging"]),
+    tests("Patterns", ["Patterns"]),
+    tests("Operations", ["Operations", "Documents"]),
+    tests("Tasks", ["Tasks", "Experience", "Documents"]),
+    tests("Policy", ["Policy", "Experience", "Digests", "Documents", "Safetensors", "Tensors"]),
+    tests("Objectives", ["Objectives", "Experience"]),
+    tests("Wire", ["Wire", "Experience", "Digests", "Documents", "Safetensors"]),
+    tests("Replay", ["Replay", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations"]),
+    tests(
+      "Acting",
+      ["Acting", "Experience", "Digests", "Documents", "Tasks", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
+    tests(
+      "Learning",
+      ["Learning", "Experience", "Digests", "Documents", "Objectives", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
+    tests("Commands", ["Commands", "Documents", "Operations"]),
+    tests("Tidy", []),
+  ],
+  swiftLanguageModes: [.v6]
+)

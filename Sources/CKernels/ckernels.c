@@ -1,0 +1,2 @@
+#include "ckernels.h"
+int forage_ckernels_version(void) { return 1; }

@@ -1,0 +1,2 @@
+#include "csystem.h"
+int forage_csystem_version(void) { return 1; }

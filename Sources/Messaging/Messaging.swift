@@ -1,0 +1,2 @@
+/// A message is frames; frames are bytes.
+public typealias Frames = [[UInt8]]

@@ -1,0 +1,258 @@
+// The settings every role of a run shares. A section is one struct that reads itself from `Fields`:
+// the line that reads a key is the one place that names it, its default and its range.
+//
+// Two sections belong to rooms that may not be seen from here and are carried as documents: `task`
+// (read by Tasks) and `objective` (read by Learning).
+
+import Documents
+
+/// A run's settings, resolved: every key has a value in range.
+public struct RunSettings: Sendable {
+  public var run: RunSection
+  public var task: Document
+  public var model: ModelSection
+  public var warmStart: WarmStartSection
+  public var sampling: SamplingSection
+  public var objective: Document
+  public var learner: LearnerSection
+  public var replay: ReplaySection
+  public var actor: ActorSection
+  public var evaluation: EvaluationSection
+  public var network: NetworkSection
+  public var supervisor: SupervisorSection
+
+  /// Reads the whole document; `source` names the file in errors.
+  public init(_ document: Document, source: String) throws(DocumentError) {
+    let fields = try Fields(document, source: source)
+    run = try RunSection(fields.section("run"))
+    task = fields.document("task") ?? .object([])
+    model = try ModelSection(fields.section("model"))
+    warmStart = try WarmStartSection(fields.section("warmStart"))
+    sampling = try SamplingSection(fields.section("sampling"))
+    objective = fields.document("objective") ?? .object([])
+    learner = try LearnerSection(fields.section("learner"))
+    replay = try ReplaySection(fields.section("replay"))
+    actor = try ActorSection(fields.section("actor"))
+    evaluation = try EvaluationSection(fields.section("evaluation"))
+    network = try NetworkSection(fields.section("network"))
+    supervisor = try SupervisorSection(fields.section("supervisor"))
+    try fields.finish()
+    resolved = fields.resolved
+  }
+
+  /// Every key with the value it came to; `task` and `objective` as they were given.
+  public let resolved: Document
+}
+
+public struct RunSection: Sendable {
+  /// The run's folder is `runs/<name>-NNN`.
+  public var name: String
+  public var seed: UInt64
+  /// Optimizer steps in all.
+  public var steps: Int
+  /// Processor threads the whole run may use; 0 means all there are.
+  public var threads: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    name = try fields.string("name", default: "run", maximumLength: 64)
+    seed = UInt64(try fields.integer("seed", default: 1, in: 0...Int.max))
+    steps = try fields.integer("steps", default: 300, in: 1...10_000_000)
+    threads = try fields.integer("threads", default: 0, in: 0...1024)
+  }
+}
+
+/// A model folder to start from, or the shape of one to make.
+public struct ModelSection: Sendable {
+  /// A Hugging Face folder; "" makes a new model of the shape below.
+  public var path: String
+  public var hiddenSize: Int
+  public var layers: Int
+  public var heads: Int
+  public var keyValueHeads: Int
+  public var feedForwardSize: Int
+  public var maximumPositions: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    path = try fields.string("path", default: "")
+    hiddenSize = try fields.integer("hiddenSize", default: 128, in: 8...65_536)
+    layers = try fields.integer("layers", default: 4, in: 1...1024)
+    heads = try fields.integer("heads", default: 4, in: 1...1024)
+    keyValueHeads = try fields.integer("keyValueHeads", default: 4, in: 1...1024)
+    feedForwardSize = try fields.integer("feedForwardSize", default: 384, in: 8...262_144)
+    maximumPositions = try fields.integer("maximumPositions", default: 512, in: 8...1_048_576)
+  }
+}
+
+/// Supervised learning on demonstrations, until sampled accuracy enters a band.
+public struct WarmStartSection: Sendable {
+  /// 0 skips the warm start.
+  public var maximumSteps: Int
+  public var batch: Int
+  public var learningRate: Double
+  public var warmUpSteps: Int
+  public var evaluateEvery: Int
+  public var evaluationPrompts: Int
+  public var stopAtLeast: Double
+  public var stopAtMost: Double
+
+  init(_ fields: Fields) throws(DocumentError) {
+    maximumSteps = try fields.integer("maximumSteps", default: 2000, in: 0...10_000_000)
+    batch = try fields.integer("batch", default: 64, in: 1...65_536)
+    learningRate = try fields.number("learningRate", default: 1e-3, in: 0...1)
+    warmUpSteps = try fields.integer("warmUpSteps", default: 20, in: 0...10_000_000)
+    evaluateEvery = try fields.integer("evaluateEvery", default: 20, in: 1...10_000_000)
+    evaluationPrompts = try fields.integer("evaluationPrompts", default: 256, in: 1...1_000_000)
+    stopAtLeast = try fields.number("stopAtLeast", default: 0.25, in: 0...1)
+    stopAtMost = try fields.number("stopAtMost", default: 0.4, in: 0...1)
+    if stopAtLeast >= stopAtMost {
+      throw fields.error("stopAtLeast", "must be below stopAtMost")
+    }
+  }
+}
+
+public struct SamplingSection: Sendable {
+  public var temperature: Double
+  public var maximumNewTokens: Int
+  /// Completions of one ticket: G.
+  public var groupSize: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    temperature = try fields.number("temperature", default: 1, in: 0.01...100)
+    maximumNewTokens = try fields.integer("maximumNewTokens", default: 32, in: 1...131_072)
+    groupSize = try fields.integer("groupSize", default: 8, in: 1...4096)
+  }
+}
+
+public struct LearnerSection: Sendable {
+  /// Groups a step: B.
+  public var groupsPerStep: Int
+  /// How many steps older than the learner a sampled version may be; 0 is synchronous.
+  public var lagMax: Int
+  public var learningRate: Double
+  /// Reached at the last step, linearly from `learningRate` after the warm-up.
+  public var finalLearningRate: Double
+  public var warmUpSteps: Int
+  public var beta1: Double
+  public var beta2: Double
+  public var epsilon: Double
+  public var weightDecay: Double
+  /// Gradients with a larger Euclidean norm are scaled down to it; 0 never does.
+  public var clipNorm: Double
+  /// Tokens one forward and backward hold at a time.
+  public var microbatchTokens: Int
+  /// Steps between checkpoints.
+  public var checkpointEvery: Int
+  /// Checkpoints kept besides the first model and the newest; at least 2.
+  public var keepCheckpoints: Int
+  /// 0 takes the supervisor's share.
+  public var threads: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    groupsPerStep = try fields.integer("groupsPerStep", default: 32, in: 1...65_536)
+    lagMax = try fields.integer("lagMax", default: 1, in: 0...1024)
+    learningRate = try fields.number("learningRate", default: 1e-4, in: 0...1)
+    finalLearningRate = try fields.number("finalLearningRate", default: 3e-5, in: 0...1)
+    warmUpSteps = try fields.integer("warmUpSteps", default: 20, in: 0...10_000_000)
+    beta1 = try fields.number("beta1", default: 0.9, in: 0...0.999999)
+    beta2 = try fields.number("beta2", default: 0.999, in: 0...0.9999999)
+    epsilon = try fields.number("epsilon", default: 1e-8, in: 1e-16...1)
+    weightDecay = try fields.number("weightDecay", default: 0, in: 0...10)
+    clipNorm = try fields.number("clipNorm", default: 1, in: 0...1e9)
+    microbatchTokens = try fields.integer("microbatchTokens", default: 8192, in: 16...16_777_216)
+    checkpointEvery = try fields.integer("checkpointEvery", default: 50, in: 1...10_000_000)
+    keepCheckpoints = try fields.integer("keepCheckpoints", default: 3, in: 2...10_000)
+    threads = try fields.integer("threads", default: 0, in: 0...1024)
+  }
+}
+
+public struct ReplaySection: Sendable {
+  /// A ticket whose holder is silent this long is reissued.
+  public var ticketLeaseSeconds: Double
+  /// Groups one FULL commit may hold, and how long the first may wait for company.
+  public var commitGroups: Int
+  public var commitWaitMilliseconds: Double
+  /// The largest group message accepted.
+  public var maximumGroupBytes: Int
+  /// Bytes of groups held in memory before BUSY.
+  public var maximumQueuedBytes: Int
+  /// Free disk bytes below which groups are refused with BUSY; 0 derives it from the model's size.
+  public var diskReserveBytes: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    ticketLeaseSeconds = try fields.number("ticketLeaseSeconds", default: 30, in: 0.1...86_400)
+    commitGroups = try fields.integer("commitGroups", default: 256, in: 1...100_000)
+    commitWaitMilliseconds = try fields.number("commitWaitMilliseconds", default: 2, in: 0...1000)
+    maximumGroupBytes = try fields.integer(
+      "maximumGroupBytes", default: 64 << 20, in: 1024...(1 << 30))
+    maximumQueuedBytes = try fields.integer(
+      "maximumQueuedBytes", default: 256 << 20, in: 1024...(1 << 36))
+    diskReserveBytes = try fields.integer("diskReserveBytes", default: 0, in: 0...(1 << 50))
+  }
+}
+
+public struct ActorSection: Sendable {
+  /// Actors the supervisor starts on this host.
+  public var count: Int
+  /// Tickets an actor samples together.
+  public var ticketsPerRequest: Int
+  /// 0 takes the supervisor's share.
+  public var threads: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    count = try fields.integer("count", default: 2, in: 0...4096)
+    ticketsPerRequest = try fields.integer("ticketsPerRequest", default: 16, in: 1...65_536)
+    threads = try fields.integer("threads", default: 0, in: 0...1024)
+  }
+}
+
+public struct EvaluationSection: Sendable {
+  /// Steps between evaluations on the validation split while training; 0 never.
+  public var every: Int
+  public var prompts: Int
+  public var samples: Int
+  /// The evaluation before and after, on the held-out split.
+  public var finalPrompts: Int
+  public var finalSamples: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    every = try fields.integer("every", default: 25, in: 0...10_000_000)
+    prompts = try fields.integer("prompts", default: 64, in: 1...1_000_000)
+    samples = try fields.integer("samples", default: 2, in: 1...4096)
+    finalPrompts = try fields.integer("finalPrompts", default: 512, in: 1...1_000_000)
+    finalSamples = try fields.integer("finalSamples", default: 4, in: 1...4096)
+  }
+}
+
+public struct NetworkSection: Sendable {
+  /// "" serves this host alone, over ipc; else the address of an interface, over tcp.
+  public var listen: String
+  public var replayPort: Int
+  public var weightsPort: Int
+  public var announcePort: Int
+  /// Without keys, a bind beyond loopback is refused unless this names the risk.
+  public var allowUnauthenticated: Bool
+
+  init(_ fields: Fields) throws(DocumentError) {
+    listen = try fields.string("listen", default: "", maximumLength: 255)
+    replayPort = try fields.integer("replayPort", default: 45_910, in: 1...65_535)
+    weightsPort = try fields.integer("weightsPort", default: 45_911, in: 1...65_535)
+    announcePort = try fields.integer("announcePort", default: 45_912, in: 1...65_535)
+    allowUnauthenticated = try fields.bool("allowUnauthenticated", default: false)
+  }
+}
+
+public struct SupervisorSection: Sendable {
+  /// Deaths of one process without a step between them before the run gives up.
+  public var maximumDeaths: Int
+  public var firstBackoffSeconds: Double
+  public var maximumBackoffSeconds: Double
+  /// Without a step for this long the run says who waits for whom and ends.
+  public var stallSeconds: Double
+
+  init(_ fields: Fields) throws(DocumentError) {
+    maximumDeaths = try fields.integer("maximumDeaths", default: 5, in: 1...1000)
+    firstBackoffSeconds = try fields.number("firstBackoffSeconds", default: 0.5, in: 0.01...3600)
+    maximumBackoffSeconds = try fields.number("maximumBackoffSeconds", default: 30, in: 0.01...3600)
+    stallSeconds = try fields.number("stallSeconds", default: 300, in: 1...86_400)
+  }
+}

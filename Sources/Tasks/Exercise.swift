@@ -1,0 +1,46 @@
+import Documents
+import Experience
+
+/// Where an exercise comes from: the three never overlap.
+public enum Split: String, Sendable, CaseIterable {
+  case train, validation
+  case heldOut = "held-out"
+}
+
+/// One problem with a checkable answer.
+public struct Exercise: Equatable, Sendable {
+  /// Names it within its task ("47+85").
+  public var name: String
+  /// The text the policy continues.
+  public var prompt: String
+  /// The right answer, as the verifier reads it.
+  public var answer: String
+  /// A worked completion, for supervised learning; nil where the task has none.
+  public var demonstration: String?
+
+  public init(name: String, prompt: String, answer: String, demonstration: String? = nil) {
+    self.name = name
+    self.prompt = prompt
+    self.answer = answer
+    self.demonstration = demonstration
+  }
+}
+
+/// What can be practiced: exercises by address, and a verifier.
+public protocol Exercises: Sendable {
+  /// The characters its prompts and demonstrations are made of, for a character-level vocabulary;
+  /// nil for a task of free text.
+  var alphabet: [Character]? { get }
+  /// How many exercises the split has; nil when it is drawn without end.
+  func count(in split: Split) -> Int?
+  /// The exercise at an address: a pure function of the task's settings, seed, split and index.
+  func exercise(seed: UInt64, split: Split, index: Int) -> Exercise
+  /// Judges a completion's text. `tokenCount` gives where the reward falls: its last token.
+  func judge(_ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool) -> Verdict
+}
+
+/// Builds the task that settings name.
+public enum TaskFactory {
+  /// Reads the `task` section; throws with the file's line for a value it refuses.
+  public static func make(_ fields: Fields) throws(DocumentError) -> any Exercises { fatalError() }
+}
