@@ -41,9 +41,7 @@ public final class Transformer<B: Backend> {
 
   /// Log-probs and entropies without a tape.
   public func score(_ pack: Pack) -> Scores { fatalError() }
-}
 
-extension Transformer where B == CPUBackend {
   /// What bit equality depends on: binary format, kernels, self-test. Equal classes, equal bits.
   public var numericClass: String { fatalError() }
 }
