@@ -17,15 +17,25 @@ public struct Document: Sendable {
   public struct Member: Sendable, Equatable {
     public let key: String
     public let value: Document
+    /// Where the key stood, 1-based; 0 when built, or read from JSON.
+    public let line: Int
+    public let column: Int
 
-    public init(_ key: String, _ value: Document) {
+    public init(_ key: String, _ value: Document, line: Int = 0, column: Int = 0) {
       self.key = key
       self.value = value
+      self.line = line
+      self.column = column
+    }
+
+    public static func == (left: Self, right: Self) -> Bool {
+      left.key == right.key && left.value == right.value
     }
   }
 
   public let value: Value
-  /// 1-based; 0 for a document that was built, not read.
+  /// 1-based; 0 for a document that was built, or read from JSON (Jansson tells the place of a
+  /// fault only).
   public let line: Int
   public let column: Int
 
@@ -34,6 +44,10 @@ public struct Document: Sendable {
     self.line = line
     self.column = column
   }
+
+  /// The deepest nesting that is read, either language: deeper than any file of ours, and shallow
+  /// enough that recursion over a tree needs little stack.
+  public static let maximumDepth = 64
 
   /// The member's value; nil when this is not an object or has no such key.
   public subscript(key: String) -> Document? {
