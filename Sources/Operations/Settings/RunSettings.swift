@@ -24,20 +24,22 @@ public struct RunSettings: Sendable {
   /// Reads the whole document; `source` names the file in errors.
   public init(_ document: Document, source: String) throws(DocumentError) {
     let fields = try Fields(document, source: source)
-    run = try RunSection(fields.section("run"))
-    task = fields.document("task") ?? .object([])
-    model = try ModelSection(fields.section("model"))
-    warmStart = try WarmStartSection(fields.section("warmStart"))
-    sampling = try SamplingSection(fields.section("sampling"))
-    objective = fields.document("objective") ?? .object([])
-    learner = try LearnerSection(fields.section("learner"))
-    replay = try ReplaySection(fields.section("replay"))
-    actor = try ActorSection(fields.section("actor"))
-    evaluation = try EvaluationSection(fields.section("evaluation"))
-    network = try NetworkSection(fields.section("network"))
-    supervisor = try SupervisorSection(fields.section("supervisor"))
+    let sections = try SettingsFields(fields)
+    run = try RunSection(sections.run)
+    task = sections.task
+    model = try ModelSection(sections.model)
+    warmStart = try WarmStartSection(sections.warmStart)
+    sampling = try SamplingSection(sections.sampling)
+    objective = sections.objective
+    learner = try LearnerSection(sections.learner)
+    replay = try ReplaySection(sections.replay)
+    actor = try ActorSection(sections.actor)
+    evaluation = try EvaluationSection(sections.evaluation)
+    network = try NetworkSection(sections.network)
+    supervisor = try SupervisorSection(sections.supervisor)
     try fields.finish()
     resolved = fields.resolved
+    try check(sections)
   }
 
   /// Every key with the value it came to; `task` and `objective` as they were given.
@@ -55,6 +57,15 @@ public struct RunSection: Sendable {
 
   init(_ fields: Fields) throws(DocumentError) {
     name = try fields.string("name", default: "run", maximumLength: 64)
+    // It becomes a folder's name.
+    let isPlain = name.utf8.allSatisfy {
+      UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+        || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
+        || $0 == UInt8(ascii: "_")
+    }
+    guard isPlain, !name.isEmpty else {
+      throw fields.error("name", "expected letters, digits, - and _, because it names a folder")
+    }
     seed = UInt64(try fields.integer("seed", default: 1, in: 0...Int.max))
     steps = try fields.integer("steps", default: 300, in: 1...10_000_000)
     threads = try fields.integer("threads", default: 0, in: 0...1024)

@@ -1,0 +1,141 @@
+// What no single key can see: values that are each in range and together can never progress. A run
+// that would wait for ever is refused before it starts, with the arithmetic that shows it.
+
+import Documents
+
+extension RunSettings {
+  /// Bytes a token takes in a group message at the least: its id, log-prob and policy version.
+  static let bytesPerGroupToken = 12
+
+  /// Throws at the key to change.
+  func check(_ fields: SettingsFields) throws(DocumentError) {
+    try checkPacing(fields)
+    try checkModel(fields)
+    try checkSizes(fields)
+    try checkTimes(fields)
+    try checkNetwork(fields)
+  }
+
+  private func checkPacing(_ fields: SettingsFields) throws(DocumentError) {
+    // Ticket n is granted once n/B <= version + lagMax, so this many are open at once.
+    let open = learner.groupsPerStep * (learner.lagMax + 1)
+    if actor.ticketsPerRequest > open {
+      throw fields.actor.error(
+        "ticketsPerRequest",
+        "\(actor.ticketsPerRequest) tickets can never be granted together: pacing opens"
+          + " groupsPerStep x (lagMax + 1) = \(learner.groupsPerStep) x \(learner.lagMax + 1)"
+          + " = \(open) at a time; ask for \(open) at most, or raise learner.groupsPerStep")
+    }
+    if learner.finalLearningRate > learner.learningRate {
+      throw fields.learner.error(
+        "finalLearningRate",
+        "\(learner.finalLearningRate) is above learningRate \(learner.learningRate), and the rate"
+          + " decays; set both")
+    }
+  }
+
+  private func checkModel(_ fields: SettingsFields) throws(DocumentError) {
+    // A model that is read brings its own shape.
+    guard model.path.isEmpty else { return }
+    if model.hiddenSize % model.heads != 0 || model.hiddenSize / model.heads % 2 != 0 {
+      throw fields.model.error(
+        "heads",
+        "hiddenSize \(model.hiddenSize) does not divide into \(model.heads) heads of an even size,"
+          + " which rotary positions need")
+    }
+    if model.heads % model.keyValueHeads != 0 {
+      throw fields.model.error(
+        "keyValueHeads",
+        "\(model.heads) heads cannot share \(model.keyValueHeads) key-value heads evenly")
+    }
+    if sampling.maximumNewTokens >= model.maximumPositions {
+      throw fields.sampling.error(
+        "maximumNewTokens",
+        "\(sampling.maximumNewTokens) tokens leave no place for a prompt in"
+          + " model.maximumPositions \(model.maximumPositions)")
+    }
+  }
+
+  private func checkSizes(_ fields: SettingsFields) throws(DocumentError) {
+    if learner.microbatchTokens <= sampling.maximumNewTokens {
+      throw fields.learner.error(
+        "microbatchTokens",
+        "\(learner.microbatchTokens) tokens cannot hold one completion of"
+          + " sampling.maximumNewTokens \(sampling.maximumNewTokens) and its prompt")
+    }
+    let groupBytes = sampling.groupSize * sampling.maximumNewTokens * Self.bytesPerGroupToken
+    if groupBytes > replay.maximumGroupBytes {
+      throw fields.replay.error(
+        "maximumGroupBytes",
+        "\(replay.maximumGroupBytes) bytes cannot hold a group of sampling.groupSize x"
+          + " maximumNewTokens = \(sampling.groupSize) x \(sampling.maximumNewTokens) tokens, about"
+          + " \(groupBytes) bytes")
+    }
+    if replay.maximumGroupBytes > replay.maximumQueuedBytes {
+      throw fields.replay.error(
+        "maximumQueuedBytes",
+        "\(replay.maximumQueuedBytes) bytes cannot take one group of maximumGroupBytes"
+          + " \(replay.maximumGroupBytes)")
+    }
+  }
+
+  private func checkTimes(_ fields: SettingsFields) throws(DocumentError) {
+    if supervisor.firstBackoffSeconds > supervisor.maximumBackoffSeconds {
+      throw fields.supervisor.error(
+        "firstBackoffSeconds",
+        "\(supervisor.firstBackoffSeconds) s is above maximumBackoffSeconds"
+          + " \(supervisor.maximumBackoffSeconds) s")
+    }
+    if supervisor.stallSeconds <= replay.ticketLeaseSeconds {
+      throw fields.supervisor.error(
+        "stallSeconds",
+        "\(supervisor.stallSeconds) s end the run before a dead actor's tickets are reissued, which"
+          + " takes replay.ticketLeaseSeconds \(replay.ticketLeaseSeconds) s")
+    }
+  }
+
+  private func checkNetwork(_ fields: SettingsFields) throws(DocumentError) {
+    let ports = [network.replayPort, network.weightsPort, network.announcePort]
+    if !network.listen.isEmpty, Set(ports).count < ports.count {
+      throw fields.network.error(
+        "announcePort", "replayPort, weightsPort and announcePort must differ, not be \(ports)")
+    }
+    do {
+      try network.checkListen()
+    } catch {
+      throw fields.network.error("listen", "\(error.happened); \(error.remedy)")
+    }
+  }
+}
+
+/// The sections as they are read, in the order of a settings file, kept to name a key's line in the
+/// error of a check between them.
+struct SettingsFields {
+  let run: Fields
+  let task: Document
+  let model: Fields
+  let warmStart: Fields
+  let sampling: Fields
+  let objective: Document
+  let learner: Fields
+  let replay: Fields
+  let actor: Fields
+  let evaluation: Fields
+  let network: Fields
+  let supervisor: Fields
+
+  init(_ fields: Fields) throws(DocumentError) {
+    run = try fields.section("run")
+    task = fields.document("task") ?? .object([])
+    model = try fields.section("model")
+    warmStart = try fields.section("warmStart")
+    sampling = try fields.section("sampling")
+    objective = fields.document("objective") ?? .object([])
+    learner = try fields.section("learner")
+    replay = try fields.section("replay")
+    actor = try fields.section("actor")
+    evaluation = try fields.section("evaluation")
+    network = try fields.section("network")
+    supervisor = try fields.section("supervisor")
+  }
+}
