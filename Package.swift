@@ -82,7 +82,7 @@ let package = Package(
     // Tests: one target a library.
     tests("Documents", ["Documents"]),
     tests("Experience", ["Experience", "Digests"]),
-    tests("Safetensors", ["Safetensors", "Documents"]),
+    tests("Safetensors", ["Safetensors", "Documents"], exclude: ["Fixtures"]),
     tests("Tensors", ["Tensors", "CKernels"]),
     tests("Messaging", ["Messaging"]),
     tests("Patterns", ["Patterns"]),
