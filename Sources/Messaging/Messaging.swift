@@ -1,2 +1,0 @@
-/// A message is frames; frames are bytes.
-public typealias Frames = [[UInt8]]

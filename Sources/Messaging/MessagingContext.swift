@@ -1,0 +1,33 @@
+// libzmq's context: the I/O thread behind every socket. Sockets hold it, so it outlives them, and
+// since every socket's linger is finite, ending it can not hang.
+
+import CZeroMQ
+
+/// Owns libzmq's I/O thread; the one messaging object that threads may share.
+public final class MessagingContext: @unchecked Sendable {
+  /// libzmq's contexts are safe to use from any thread.
+  let handle: UnsafeMutableRawPointer
+
+  public init() throws(MessagingError) {
+    guard let handle = zmq_ctx_new() else {
+      throw MessagingError("start messaging", "")
+    }
+    self.handle = handle
+    // One I/O thread moves a gigabyte a second: more would only take cores from the compute.
+    zmq_ctx_set(handle, ZMQ_IO_THREADS, 1)
+    zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, Self.maximumSockets)
+  }
+
+  /// Each role has a handful of sockets and as many monitors.
+  private static let maximumSockets: Int32 = 256
+
+  /// Makes every wait on a socket of this context end with `.ended`, from any thread.
+  public func shutDown() {
+    zmq_ctx_shutdown(handle)
+  }
+
+  /// By now every socket is closed; what they still had to send goes out within their linger.
+  deinit {
+    while zmq_ctx_term(handle) != 0 && zmq_errno() == EINTR {}
+  }
+}

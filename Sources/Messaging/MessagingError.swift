@@ -1,0 +1,95 @@
+// What went wrong with a message or a socket: facts in an enum, all wording in one place.
+
+import CZeroMQ
+
+/// A messaging operation that failed, on which endpoint, and why.
+public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertible {
+  public enum Reason: Equatable, Sendable {
+    /// libzmq or the system refused.
+    case system(errno: Int32)
+    /// The endpoint's text is not one that can be used, and why.
+    case endpoint(String)
+    /// A bind that other hosts could reach, on a socket without keys.
+    case routableWithoutKeys
+    /// A frame or message above the limit of this side, not sent.
+    case tooLarge(bytes: Int, maximum: Int)
+    case tooManyFrames(count: Int, maximum: Int)
+    /// No answer in time: from whom, for how long, and what the connection did meanwhile.
+    case timedOut(peer: String, milliseconds: Int, connection: String)
+    /// The wake descriptor became readable first.
+    case woken
+    /// The context was shut down.
+    case ended
+  }
+
+  public var operation: String
+  public var endpoint: String
+  public var reason: Reason
+
+  public init(operation: String, endpoint: String, reason: Reason) {
+    self.operation = operation
+    self.endpoint = endpoint
+    self.reason = reason
+  }
+
+  /// The failure of the libzmq call just made.
+  init(_ operation: String, _ endpoint: String, errno: Int32 = zmq_errno()) {
+    self.init(
+      operation: operation, endpoint: endpoint,
+      reason: errno == SystemError.contextTerminated ? .ended : .system(errno: errno))
+  }
+
+  public var description: String {
+    let what = endpoint.isEmpty ? operation : "\(operation) \(endpoint)"
+    switch reason {
+    case .system(let number):
+      let text = SystemError.text(number)
+      return "\(what) failed: \(text) (errno \(number)); \(SystemError.remedy(number))"
+    case .endpoint(let fault):
+      return "\(what) failed: \(fault); write tcp://HOST:PORT, ipc://PATH or inproc://NAME"
+    case .routableWithoutKeys:
+      return "\(what) refused: without keys anybody who reaches this address can read and write "
+        + "the run; bind to 127.0.0.1 or an ipc:// path, or give the setting that names the risk"
+    case .tooLarge(let bytes, let maximum):
+      return "\(what) refused: \(bytes) bytes exceed the limit of \(maximum), and the peer would "
+        + "drop the connection without a word; send less at a time or raise both sides' limit"
+    case .tooManyFrames(let count, let maximum):
+      return "\(what) refused: \(count) frames, and a message has 1 to \(maximum); "
+        + "send several messages"
+    case .timedOut(let peer, let milliseconds, let connection):
+      return "\(what) failed: \(peer) has not answered for \(milliseconds) ms (\(connection)); "
+        + "check that it runs and that the address is right"
+    case .woken:
+      return "\(what) was given up: the wake descriptor became readable"
+    case .ended:
+      return "\(what) was given up: the messaging context was shut down"
+    }
+  }
+}
+
+/// What a system's error number means here.
+enum SystemError {
+  /// libzmq's ETERM, a macro Swift does not import.
+  static let contextTerminated: Int32 = 156_384_712 + 53
+  static let incompatibleProtocol: Int32 = 156_384_712 + 52
+
+  static func text(_ number: Int32) -> String {
+    let text = String(cString: zmq_strerror(number))
+    return text.prefix(1).lowercased() + text.dropFirst()
+  }
+
+  static func remedy(_ number: Int32) -> String {
+    switch number {
+    case EADDRINUSE: "check that the port is free (ss -ltnp)"
+    case EADDRNOTAVAIL, ENODEV: "bind to an address of this host (ip address)"
+    case EACCES, EPERM: "check the rights on the path, or take a port above 1023"
+    case ENOENT, ENOTDIR: "make the folder the path names"
+    case ENAMETOOLONG: "an ipc path has at most 107 bytes: take a shorter folder"
+    case EINVAL: "check the endpoint: tcp://HOST:PORT, ipc://PATH or inproc://NAME"
+    case EPROTONOSUPPORT, incompatibleProtocol: "use tcp://, ipc:// or inproc://"
+    case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
+    case ECONNREFUSED: "check that the peer runs and listens there"
+    default: "see the number in errno(3)"
+    }
+  }
+}
