@@ -8,6 +8,8 @@ struct Endpoint {
 
   let isRoutable: Bool
   let isIPv6: Bool
+  /// The text as `zmq_bind` takes it, which resolves no names.
+  let bindable: String
 
   init(_ text: String, operation: String) throws(MessagingError) {
     func fault(_ problem: String) -> MessagingError {
@@ -18,6 +20,8 @@ struct Endpoint {
         operation: operation, endpoint: String(text.prefix(40)) + "...",
         reason: .endpoint("\(text.utf8.count) bytes exceed \(Self.maximumBytes)"))
     }
+    let named = "tcp://localhost:"
+    bindable = text.hasPrefix(named) ? "tcp://127.0.0.1:" + text.dropFirst(named.count) : text
     if text.hasPrefix("ipc://") {
       let bytes = text.utf8.count - 6
       guard (1...Self.maximumPathBytes).contains(bytes) else {

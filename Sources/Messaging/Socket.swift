@@ -82,7 +82,9 @@ public struct Socket: ~Copyable {
         operation: "bind to", endpoint: endpoint, reason: .routableWithoutKeys)
     }
     handle.set(ZMQ_IPV6, parsed.isIPv6 ? 1 : 0)
-    guard zmq_bind(handle.open, endpoint) == 0 else { throw MessagingError("bind to", endpoint) }
+    guard zmq_bind(handle.open, parsed.bindable) == 0 else {
+      throw MessagingError("bind to", endpoint)
+    }
     handle.endpoint = handle.text(ZMQ_LAST_ENDPOINT)
     return handle.endpoint
   }

@@ -50,7 +50,7 @@ import Testing
     "", "http://x", "tcp://127.0.0.1", "tcp://127.0.0.1:http", "tcp://127.0.0.1:70000", "tcp://:1",
     "ipc://", "ipc:///tmp/" + String(repeating: "a", count: 200),
     "tcp://"
-      + String(repeating: "a", count: 5000) + ":1",
+      + String(repeating: "a", count: 300) + ":1",
   ])
   func `what is no address is refused with the forms there are`(endpoint: String) throws {
     let error = try bindError(endpoint, .noneOnAnyNetwork)
