@@ -1,3 +1,6 @@
+// What can be practiced. A task is one file that makes exercises by address and judges completions
+// of them; everything else of a run knows tasks by this protocol alone.
+
 import Documents
 import Experience
 
@@ -31,16 +34,20 @@ public protocol Exercises: Sendable {
   /// The characters its prompts and demonstrations are made of, for a character-level vocabulary;
   /// nil for a task of free text.
   var alphabet: [Character]? { get }
+  /// Words such a vocabulary holds whole, besides the characters: a tag that cost seven characters
+  /// would be most of a short completion. They are ordinary text: decoding must show them.
+  var tags: [String] { get }
   /// How many exercises the split has; nil when it is drawn without end.
   func count(in split: Split) -> Int?
   /// The exercise at an address: a pure function of the task's settings, seed, split and index.
+  ///
+  /// The index is within `count(in:)`; two indices of a counted split are two exercises.
   func exercise(seed: UInt64, split: Split, index: Int) -> Exercise
   /// Judges a completion's text. `tokenCount` gives where the reward falls: its last token.
-  func judge(_ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool) -> Verdict
+  func judge(_ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool)
+    -> Verdict
 }
 
-/// Builds the task that settings name.
-public enum TaskFactory {
-  /// Reads the `task` section; throws with the file's line for a value it refuses.
-  public static func make(_ fields: Fields) throws(DocumentError) -> any Exercises { fatalError() }
+extension Exercises {
+  public var tags: [String] { [] }
 }
