@@ -1,0 +1,315 @@
+// Serves bytes by digest: the files a run is made of, and the encoded weights of the newest
+// versions. One thread owns two sockets: a router that answers `BlobRequest`s, and a publisher that
+// announces. Announcements are hints, so they are repeated every second and nothing rests on them.
+//
+// A peer that reads slower than it asks fills its own queue; what does not fit is dropped and
+// counted, and the peer asks again. So no actor can hold up another, nor the learner.
+
+import Digests
+import Experience
+import Messaging
+import Operations
+import Wire
+
+public final class WeightServer: Sendable {
+  /// Chunks queued toward one peer: four windows of an actor, 32 MiB.
+  public static let sendQueueMessages = 64
+  /// Peers counted by name; the bytes of further ones are counted together.
+  public static let maximumCountedPeers = 1024
+  /// Versions whose bytes are still told apart: the oldest are forgotten.
+  public static let maximumCountedVersions = 256
+  public static let announceSeconds = 1.0
+  /// Requests answered before the publisher's turn comes again.
+  private static let requestsPerTurn = 64
+  /// A bind answers at once or never.
+  private static let startSeconds = 10.0
+  private static let stopSeconds = 5.0
+
+  /// Where to serve and to announce, and who may reach it.
+  public struct Addresses: Sendable {
+    public var weights: String
+    public var announce: String
+    /// Without keys a bind that other hosts reach is refused, unless this names the risk.
+    public var security: SocketSecurity
+
+    public init(weights: String, announce: String, security: SocketSecurity = .none) {
+      self.weights = weights
+      self.announce = announce
+      self.security = security
+    }
+  }
+
+  /// What has been served since the start.
+  public struct Counters: Equatable, Sendable {
+    public var bytesServed = 0
+    public var bytesByVersion: [Int: Int] = [:]
+    /// By the peer's identity in hexadecimal digits; "others" beyond `maximumCountedPeers`.
+    public var bytesByPeer: [String: Int] = [:]
+    public var chunksServed = 0
+    /// Answers that did not fit a peer's queue, or whose peer was gone.
+    public var answersDropped = 0
+    public var refusals = 0
+
+    public init() {}
+  }
+
+  private struct Store {
+    var files: [Digest: [UInt8]] = [:]
+    /// Encoded weights by version number.
+    var snapshots: [Int: (snapshot: Snapshot, bytes: [UInt8])] = [:]
+    var newest: Int?
+    var pinned: Set<Int> = []
+    var counters = Counters()
+    var isStopping = false
+
+    var newestSnapshot: Snapshot? { newest.flatMap { snapshots[$0]?.snapshot } }
+  }
+
+  /// Digests of the files served, by name.
+  public let files: [NamedDigest]
+  /// As bound: what the learner's hello tells.
+  public let weightsEndpoint: String
+  public let announceEndpoint: String
+  private let keepCount: Int
+  private let store: Monitor<Store>
+  private let wake: EventFD
+  private let thread: WorkerThread
+
+  /// Binds and starts serving the files; versions follow by `publish`. `keepCount` newest versions
+  /// are served: lagMax + 2.
+  public init(
+    _ addresses: Addresses, files: [(name: String, bytes: [UInt8])], keepCount: Int, log: Log
+  ) throws {
+    precondition(keepCount > 0, "a server that keeps \(keepCount) versions")
+    var initial = Store()
+    var named: [NamedDigest] = []
+    for file in files {
+      let digest = Digest(of: file.bytes)
+      initial.files[digest] = file.bytes
+      named.append(NamedDigest(name: file.name, digest: digest))
+    }
+    self.files = named
+    self.keepCount = keepCount
+    let store = Monitor(initial)
+    let wake = try EventFD()
+    let started = Monitor<Result<(String, String), any Error>?>(nil)
+    thread = try WorkerThread(name: "weights") {
+      let loop: ServingLoop
+      do {
+        loop = try ServingLoop(addresses, store: store, wake: wake, log: log)
+        started.withLock { $0 = .success((loop.weightsEndpoint, loop.announceEndpoint)) }
+        started.wakeAll()
+      } catch {
+        started.withLock { $0 = .failure(error) }
+        started.wakeAll()
+        return
+      }
+      try loop.run()
+    }
+    let result = started.wait(deadline: .after(seconds: Self.startSeconds)) { $0 }
+    guard let result else {
+      throw Waiting(for: "the weight server's thread to bind").expired(
+        remedy: "check the load of this machine")
+    }
+    (weightsEndpoint, announceEndpoint) = try result.get()
+    self.store = store
+    self.wake = wake
+  }
+
+  deinit { stop() }
+
+  /// Serves a version from now on and announces it. Any thread.
+  @discardableResult
+  public func publish(
+    _ version: PolicyVersion, bytes: [UInt8], encoding: String = SnapshotCodec.encoding
+  ) -> Snapshot {
+    let snapshot = Snapshot(
+      version: version, blob: Digest(of: bytes), byteCount: bytes.count, encoding: encoding)
+    store.withLock {
+      $0.snapshots[version.number] = (snapshot, bytes)
+      // After a resume the learner begins again at its checkpoint: the last word is the newest.
+      $0.newest = version.number
+      Self.forget(&$0, keepCount: keepCount)
+    }
+    wake.signal()
+    return snapshot
+  }
+
+  /// Versions an evaluation still needs are kept, if they are still here; others may go.
+  public func pin(_ versions: Set<Int>) {
+    store.withLock {
+      $0.pinned = versions
+      Self.forget(&$0, keepCount: keepCount)
+    }
+  }
+
+  public var servedVersions: [Int] { store.withLock { $0.snapshots.keys.sorted() } }
+  public var counters: Counters { store.withLock { $0.counters } }
+
+  /// nil while it serves; what went wrong once its thread failed.
+  public var fault: (any Error)? {
+    if case .failed(let error) = thread.outcome { error } else { nil }
+  }
+
+  public func stop() {
+    store.withLock { $0.isStopping = true }
+    wake.signal()
+    _ = thread.join(deadline: .after(seconds: Self.stopSeconds))
+  }
+
+  private static func forget(_ store: inout Store, keepCount: Int) {
+    let kept = Set(store.snapshots.keys.sorted().suffix(keepCount))
+    for number in store.snapshots.keys
+    where !kept.contains(number) && !store.pinned.contains(number) && number != store.newest {
+      store.snapshots[number] = nil
+    }
+    while store.counters.bytesByVersion.count > maximumCountedVersions,
+      let oldest = store.counters.bytesByVersion.keys.min()
+    {
+      store.counters.bytesByVersion[oldest] = nil
+    }
+  }
+
+  // MARK: the serving thread
+
+  private final class ServingLoop {
+    let weightsEndpoint: String
+    let announceEndpoint: String
+    private let context: MessagingContext
+    private let router: Socket
+    private let publisher: Socket
+    private let store: Monitor<Store>
+    private let wake: EventFD
+    private let log: Log
+
+    init(_ addresses: Addresses, store: Monitor<Store>, wake: EventFD, log: Log) throws {
+      self.store = store
+      self.wake = wake
+      self.log = log
+      context = try MessagingContext()
+      var limits = SocketLimits()
+      limits.sendQueueMessages = WeightServer.sendQueueMessages
+      limits.maximumFrameBytes = WireLimits.maximumChunkBytes
+      router = try Socket(.router, in: context, limits: limits, security: addresses.security)
+      publisher = try Socket(.publisher, in: context, limits: limits, security: addresses.security)
+      weightsEndpoint = try router.bind(to: addresses.weights)
+      announceEndpoint = try publisher.bind(to: addresses.announce)
+    }
+
+    func run() throws {
+      let poller = Poller()
+      poller.add(router)
+      poller.add(fileDescriptor: wake.fileDescriptor)
+      var nextAnnouncement = Deadline.now
+      while true {
+        let isNews = wake.drain()
+        let (isStopping, newest) = store.withLock { ($0.isStopping, $0.newestSnapshot) }
+        if isStopping { return }
+        if isNews || nextAnnouncement.hasPassed {
+          nextAnnouncement = .after(seconds: WeightServer.announceSeconds)
+          if let newest { _ = try publisher.send([newest.encodedAnnouncement()]) }
+        }
+        try answerRequests()
+        try poller.wait(timeoutMilliseconds: Int(nextAnnouncement.pollMilliseconds))
+      }
+    }
+
+    private func answerRequests() throws {
+      for _ in 0..<WeightServer.requestsPerTurn {
+        guard let frames = try router.receive() else { return }
+        // The first frame is the peer's identity; a message of nothing else has no one to ask.
+        guard let peer = frames.first else { continue }
+        let answer: Envelope<BlobReply>
+        do {
+          let request = try Envelope<BlobRequest>(decoding: Array(frames.dropFirst()))
+          answer = reply(to: request, from: peer)
+        } catch {
+          log.warning("a request for weights was refused: \(error.sentence)")
+          answer = refuse(id: 0, error)
+        }
+        if try router.send([peer] + answer.encoded()) != .sent {
+          store.withLock { $0.counters.answersDropped += 1 }
+        }
+      }
+    }
+
+    private func reply(to request: Envelope<BlobRequest>, from peer: [UInt8]) -> Envelope<BlobReply>
+    {
+      switch request.body {
+      case .locate(let version):
+        let (found, newest) = store.withLock { store in
+          (
+            (version ?? store.newest).flatMap { store.snapshots[$0]?.snapshot },
+            store.newestSnapshot
+          )
+        }
+        guard let found else {
+          return refuse(id: request.id, Self.gone(version.map { "version \($0)" }, newest))
+        }
+        return Envelope(id: request.id, body: .located(found))
+      case .chunk(let digest, let offset, let count):
+        return chunk(id: request.id, digest: digest, offset: offset, count: count, peer: peer)
+      }
+    }
+
+    private func chunk(
+      id: Int, digest: Digest, offset: Int, count: Int, peer: [UInt8]
+    ) -> Envelope<BlobReply> {
+      guard (1...WireLimits.maximumChunkBytes).contains(count) else {
+        return refuse(
+          id: id,
+          Refusal(
+            .tooLarge, "a chunk has 1 to \(WireLimits.maximumChunkBytes) bytes, not \(count)"))
+      }
+      // Only the array's reference is taken under the lock; its bytes are copied outside.
+      let (bytes, version, newest) = store.withLock { store -> ([UInt8]?, Int?, Snapshot?) in
+        if let file = store.files[digest] { return (file, nil, nil) }
+        let entry = store.snapshots.values.first { $0.snapshot.blob == digest }
+        return (entry?.bytes, entry?.snapshot.version.number, store.newestSnapshot)
+      }
+      guard let bytes else {
+        return refuse(id: id, Self.gone("the blob \(digest.short)", newest))
+      }
+      // An empty blob has one chunk, an empty one.
+      guard offset >= 0, offset < bytes.count || offset == 0 else {
+        return refuse(
+          id: id,
+          Refusal(
+            .malformed,
+            "offset \(offset) is outside of the blob \(digest.short) of \(bytes.count) bytes"))
+      }
+      let piece = Array(bytes[offset..<min(bytes.count, offset + count)])
+      tally(piece.count, version: version, peer: peer)
+      return Envelope(
+        id: id, body: .chunk(digest: digest, offset: offset, total: bytes.count), payload: [piece])
+    }
+
+    private func tally(_ count: Int, version: Int?, peer: [UInt8]) {
+      var name = peer.reduce("") { $0 + ($1 < 16 ? "0" : "") + String($1, radix: 16) }
+      store.withLock {
+        $0.counters.bytesServed += count
+        $0.counters.chunksServed += 1
+        if let version { $0.counters.bytesByVersion[version, default: 0] += count }
+        if $0.counters.bytesByPeer[name] == nil,
+          $0.counters.bytesByPeer.count >= WeightServer.maximumCountedPeers
+        {
+          name = "others"
+        }
+        $0.counters.bytesByPeer[name, default: 0] += count
+      }
+    }
+
+    private func refuse(id: Int, _ refusal: Refusal) -> Envelope<BlobReply> {
+      store.withLock { $0.counters.refusals += 1 }
+      return Envelope(id: id, body: .refused(refusal))
+    }
+
+    private static func gone(_ what: String?, _ newest: Snapshot?) -> Refusal {
+      guard let newest else { return Refusal(.gone, "no version has been published yet") }
+      return Refusal(
+        .gone,
+        "\(what ?? "that") is not served (any more); the newest is version "
+          + "\(newest.version.number)")
+    }
+  }
+}
