@@ -85,7 +85,7 @@ let package = Package(
     tests("Safetensors", ["Safetensors", "Documents"], exclude: ["Fixtures"]),
     tests("Tensors", ["Tensors", "CKernels"]),
     tests("Messaging", ["Messaging"]),
-    tests("Patterns", ["Patterns"]),
+    tests("Patterns", ["Patterns"], exclude: ["Fixtures"]),
     tests("Operations", ["Operations", "Documents"]),
     tests("Tasks", ["Tasks", "Experience", "Documents"]),
     tests(
