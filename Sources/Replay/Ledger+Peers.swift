@@ -1,0 +1,201 @@
+// Who is there: hellos, heartbeats, and the learner's epochs.
+
+import Experience
+import Wire
+
+/// What the ledger knows of one connection.
+package struct PeerRecord: Sendable {
+  package var role: Role
+  package var name: String
+  package var numericClass: String
+  package var version: PolicyVersion?
+  package var lastHeard: Int64
+  /// When its heartbeats last showed a change of what they count.
+  package var lastProgress: Int64
+  package var heartbeat: Heartbeat?
+  package var refusals = 0
+  package var isGone = false
+
+  mutating func postpone(by nanoseconds: Int64) {
+    lastHeard += nanoseconds
+    lastProgress += nanoseconds
+  }
+}
+
+extension Ledger {
+  /// Requires a hello and the role; notes that the peer was heard.
+  mutating func admit(_ asker: Asker, as role: Role, _ action: String) -> Bool {
+    guard let record = peers[asker.peer] else {
+      refuse(asker, .helloFirst, "\(action) without a hello: say hello first")
+      return false
+    }
+    peers[asker.peer]!.lastHeard = now
+    peers[asker.peer]!.isGone = false
+    guard record.role == role else {
+      let sentence = "\(record.name) is a \(record.role.rawValue) and \(action); "
+      refuse(asker, .role, sentence + "only a \(role.rawValue) may")
+      return false
+    }
+    return true
+  }
+
+  mutating func handleHello(_ asker: Asker, _ hello: Hello) {
+    if peers[asker.peer] == nil, peers.count >= Limits.maximumPeers {
+      return refuse(
+        asker, .busy, "\(peers.count) peers are known and \(Limits.maximumPeers) is the limit")
+    }
+    switch hello.role {
+    case .actor: welcomeActor(asker, hello)
+    case .learner: considerLearner(asker, hello)
+    case .looker:
+      register(asker.peer, hello)
+      reply(asker, .welcome(welcome(epoch: 0)))
+    }
+  }
+
+  private mutating func register(_ peer: Peer, _ hello: Hello) {
+    peers[peer] = PeerRecord(
+      role: hello.role, name: hello.name, numericClass: hello.numericClass, version: hello.version,
+      lastHeard: now, lastProgress: now, heartbeat: nil)
+  }
+
+  /// A name is one actor: whoever bore it before on another connection is no more, and what it
+  /// held and the newcomer does not name is work to be given out.
+  private mutating func welcomeActor(_ asker: Asker, _ hello: Hello) {
+    let kept = Set(hello.holding)
+    for (peer, record) in peers where record.role == .actor && record.name == hello.name {
+      lapseTickets(of: peer, keeping: kept, for: asker.peer)
+      guard peer != asker.peer else { continue }
+      parked.removeAll { $0.asker.peer == peer }
+      peers[peer] = nil
+    }
+    register(asker.peer, hello)
+    renew(hello.holding, of: asker.peer)
+    reply(asker, .welcome(welcome(epoch: 0)))
+  }
+
+  private func welcome(epoch: Int) -> Welcome {
+    Welcome(
+      run: configuration.run, lineage: configuration.lineage, settings: configuration.settings,
+      files: announcement?.files ?? [], weightsAddress: announcement?.weightsAddress ?? "",
+      announceAddress: announcement?.announceAddress ?? "", version: version, epoch: epoch,
+      lastCommit: lastCommit)
+  }
+
+  // MARK: The learner
+
+  /// The epoch is on disk before the hello is answered: from then on no other learner's lease or
+  /// commit counts, whatever becomes of this process.
+  private mutating func considerLearner(_ asker: Asker, _ hello: Hello) {
+    if recording != nil {
+      return refuse(asker, .busy, "says hello while the store is writing: ask again")
+    }
+    if let held = hello.version, let refusal = judgeLearner(held) {
+      return refuse(asker, refusal.code, refusal.sentence)
+    }
+    let announced =
+      hello.weightsAddress.isEmpty
+      ? announcement
+      : Announcement(
+        weightsAddress: hello.weightsAddress, announceAddress: hello.announceAddress,
+        files: hello.files)
+    let record = EpochRecord(
+      epoch: epoch + 1,
+      announcement: announced ?? Announcement(weightsAddress: "", announceAddress: "", files: []),
+      firstVersion: version == nil ? hello.version : nil)
+    recording = .epoch(asker, hello, record)
+    outbox.append(.recordEpoch(record))
+  }
+
+  /// Why weights of this version cannot go on with this ledger; nil when they can.
+  private func judgeLearner(_ held: PolicyVersion) -> Refusal? {
+    if held.lineage != configuration.lineage {
+      return Refusal(
+        .anotherRun, "holds version \(held); this run's lineage is \(configuration.lineage)")
+    }
+    guard version != nil else {
+      return held.number == 0
+        ? nil
+        : Refusal(
+          .anotherRun,
+          "holds version \(held.number), and this ledger knows no version yet: it "
+            + "begins with version 0")
+    }
+    // One beyond the last commit is a step trained and not yet committed: it counts once it is.
+    if held.number > nextStep + 1 || (held.number == nextStep + 1 && lease == nil) {
+      return Refusal(
+        .anotherRun, "holds version \(held.number); the newest committed is \(nextStep)")
+    }
+    if let known = digests[held.number], known != held.digest {
+      return Refusal(
+        .anotherRun,
+        "holds version \(held.number) with digest \(held.digest.short); this run's has "
+          + "\(known.short): the model was changed")
+    }
+    return nil
+  }
+
+  mutating func beginEpoch(_ asker: Asker, _ hello: Hello, _ record: EpochRecord) {
+    epoch = record.epoch
+    announcement = record.announcement
+    if let older = parkedLease {
+      parkedLease = nil
+      refuse(older.asker, .fenced, "epoch \(epoch) has begun: another learner has taken over; exit")
+    }
+    learner = asker.peer
+    register(asker.peer, hello)
+    if let first = record.firstVersion {
+      version = first
+      digests[0] = first.digest
+      openEvaluationIfDue()
+    }
+    reply(asker, .welcome(welcome(epoch: epoch)))
+  }
+
+  // MARK: Life signs
+
+  mutating func handleHeartbeat(_ asker: Asker, _ heartbeat: Heartbeat) {
+    guard let record = peers[asker.peer] else {
+      return refuse(asker, .helloFirst, "a heartbeat without a hello: say hello first")
+    }
+    guard admit(asker, as: record.role, "sends a heartbeat") else { return }
+    if record.heartbeat.map({ !hasSameProgress($0, heartbeat) }) ?? true {
+      peers[asker.peer]!.lastProgress = now
+    }
+    peers[asker.peer]!.heartbeat = heartbeat
+    peers[asker.peer]!.version = heartbeat.version ?? record.version
+    let patience = Limits.leasesWithoutProgress * configuration.ticketLeaseNanoseconds
+    if record.role == .actor, now - peers[asker.peer]!.lastProgress < patience {
+      renew(heartbeat.holding, of: asker.peer)
+    }
+    reply(asker, .alive(Alive(version: version, isFinished: isFinished)))
+  }
+
+  /// A thread that answers heartbeats may outlive the one that works.
+  private func hasSameProgress(_ left: Heartbeat, _ right: Heartbeat) -> Bool {
+    left.tokensSampled == right.tokensSampled && left.groupsSubmitted == right.groupsSubmitted
+      && left.state == right.state && left.version == right.version
+      && left.holding == right.holding
+  }
+
+  func isPresent(_ record: PeerRecord) -> Bool {
+    !record.isGone && now - record.lastHeard <= configuration.ticketLeaseNanoseconds
+  }
+
+  /// Its tickets stay its own until their leases end: it may be back with good work.
+  mutating func handleGone(_ peer: Peer) {
+    peers[peer]?.isGone = true
+    parked.removeAll { $0.asker.peer == peer }
+    if parkedLease?.asker.peer == peer { parkedLease = nil }
+  }
+
+  mutating func forgetSilentPeers() {
+    let patience = max(
+      60_000_000_000, Limits.leasesUntilForgotten * configuration.ticketLeaseNanoseconds)
+    for (peer, record) in peers where peer != learner && now - record.lastHeard > patience {
+      lapseTickets(of: peer)
+      parked.removeAll { $0.asker.peer == peer }
+      peers[peer] = nil
+    }
+  }
+}

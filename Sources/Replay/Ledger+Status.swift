@@ -1,0 +1,199 @@
+// Who does what, who waits for whom and since when: the words of `wait`, and the status document.
+
+import Documents
+import Experience
+import Wire
+
+extension Ledger {
+  /// How many tickets each actor holds, by name.
+  private func holdings() -> [(name: String, count: Int)] {
+    var counts: [Peer: Int] = [:]
+    for case .held(let peer, _) in book.states.values { counts[peer, default: 0] += 1 }
+    return counts.map { (peers[$0.key]?.name ?? "a lost actor", $0.value) }
+      .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+  }
+
+  private func holdingsInWords() -> String {
+    let all = holdings()
+    if all.isEmpty {
+      let count = peers.values.count { $0.role == .actor && isPresent($0) }
+      return count == 0 ? "no actor is connected" : "none is held by the \(count) actors"
+    }
+    // A thousand names help nobody.
+    let named = all.prefix(8).map { "\($0.name) holds \($0.count)" }
+    return (named + (all.count > 8 ? ["\(all.count - 8) more"] : [])).joined(separator: ", ")
+  }
+
+  private func reasonMissingGroups() -> String {
+    let batch = configuration.groupsPerStep
+    let missing = max(0, batch - book.ready.count)
+    return "actors to fill \(missing) of \(batch) groups of step \(nextStep) (\(holdingsInWords()))"
+  }
+
+  private func reasonEvaluation(_ evaluation: Evaluation) -> String {
+    let missing = evaluation.slots.count - evaluation.doneCount
+    return "actors to fill \(missing) of \(evaluation.slots.count) groups of the evaluation of "
+      + "version \(evaluation.version.number)"
+  }
+
+  /// Whom an actor without a ticket waits for.
+  func reasonNoTicket() -> String {
+    if version == nil { return "the learner to say hello with version 0" }
+    if now < reconnectUntil { return "actors to reconnect after replay's start" }
+    if hasAllSteps, let evaluation = evaluations.first { return reasonEvaluation(evaluation) }
+    if lease != nil || book.ready.count >= configuration.groupsPerStep {
+      return learner == nil
+        ? "the learner to say hello and commit step \(nextStep)"
+        : "the learner to commit step \(nextStep)"
+    }
+    return reasonMissingGroups()
+  }
+
+  /// Whom a learner without a batch waits for.
+  func reasonNoLease() -> String {
+    if hasAllSteps, let evaluation = evaluations.first { return reasonEvaluation(evaluation) }
+    return reasonMissingGroups()
+  }
+
+  /// The ledger's part of the status document.
+  package func status() -> [(String, Document)] {
+    [
+      ("run", .string(configuration.run)),
+      ("lineage", .string(configuration.lineage)),
+      ("step", .integer(nextStep)),
+      ("steps", .integer(configuration.steps)),
+      ("version", version.map { Document.string($0.description) } ?? nil),
+      ("epoch", .integer(epoch)),
+      ("isFinished", .bool(isFinished)),
+      ("tickets", ticketStatus),
+      ("groups", groupStatus),
+      ("evaluations", .array(evaluations.map(status(of:)))),
+      ("abandonedEvaluations", .integer(closedEvaluations.values.count { !$0 })),
+      ("waits", .array(waits())),
+    ]
+  }
+
+  private var ticketStatus: Document {
+    .object([
+      ("granted", .integer(book.next)),
+      ("filled", .integer(book.count(.ready) + book.count(.leased) + book.count(.retired))),
+      ("held", .integer(book.count(.held))),
+      ("storing", .integer(book.count(.storing))),
+      ("lapsed", .integer(book.count(.lapsed))),
+      ("unfilled", .integer(book.count(.unfilled))),
+      ("ceiling", .integer(ticketCeiling)),
+    ])
+  }
+
+  private var groupStatus: Document {
+    let retired = Fate.allCases.map { ($0.rawValue, Document.integer(book.fates[$0] ?? 0)) }
+    func totals(_ of: [DropReason: DropTotals]) -> Document {
+      .object(
+        DropReason.allCases.map { reason in
+          let sum = of[reason] ?? .init()
+          return (
+            reason.rawValue,
+            .object([
+              ("groups", .integer(sum.groups)), ("tokens", .integer(sum.tokens)),
+              ("bytes", .integer(sum.bytes)),
+            ])
+          )
+        })
+    }
+    return .object([
+      ("accepted", .integer(book.accepted)),
+      ("ready", .integer(book.count(.ready))),
+      ("leased", .integer(book.count(.leased))),
+      ("retired", .object(retired)),
+      ("dropped", totals(book.dropped)),
+      ("refused", totals(book.refused)),
+    ])
+  }
+
+  private func status(of evaluation: Evaluation) -> Document {
+    .object([
+      ("version", .integer(evaluation.version.number)),
+      ("done", .integer(evaluation.doneCount)),
+      ("open", .integer(evaluation.openCount)),
+      ("prompts", .integer(evaluation.slots.count)),
+    ])
+  }
+
+  /// The edges of who waits for whom.
+  private func waits() -> [Document] {
+    func edge(_ peer: Peer, _ reason: String, _ since: Int64) -> Document {
+      .object([
+        ("who", .string(peers[peer]?.name ?? "unknown")), ("for", .string(reason)),
+        ("milliseconds", .integer(Int((now - since) / 1_000_000))),
+      ])
+    }
+    // The reason is one for all actors: nobody waits for a ticket that another could have.
+    let reason = parked.isEmpty ? "" : reasonNoTicket()
+    var edges = parked.prefix(256).map { edge($0.asker.peer, reason, $0.since) }
+    if let parkedLease {
+      edges.append(edge(parkedLease.asker.peer, reasonNoLease(), parkedLease.since))
+    }
+    return edges
+  }
+
+  /// One document a peer; the service adds what it counts of the connection.
+  package func peerStatus() -> [(peer: Peer, members: [(String, Document)])] {
+    var held: [Peer: Int] = [:]
+    for case .held(let peer, _) in book.states.values { held[peer, default: 0] += 1 }
+    for evaluation in evaluations {
+      for case .held(let peer, _) in evaluation.slots { held[peer, default: 0] += 1 }
+    }
+    return peers.sorted {
+      ($0.value.role.rawValue, $0.value.name) < ($1.value.role.rawValue, $1.value.name)
+    }
+    .map { peer, record in
+      let beat = record.heartbeat
+      let silent = Int((now - record.lastHeard) / 1_000_000)
+      return (
+        peer,
+        [
+          ("name", .string(record.name)),
+          ("role", .string(record.role.rawValue)),
+          ("isPresent", .bool(isPresent(record))),
+          ("isLearner", .bool(peer == learner)),
+          ("numericClass", .string(record.numericClass)),
+          ("version", record.version.map { Document.integer($0.number) } ?? nil),
+          ("silentMilliseconds", .integer(silent)),
+          ("state", .string(beat?.state ?? "")),
+          ("stateMilliseconds", .integer((beat?.stateMilliseconds ?? 0) + silent)),
+          ("holding", .integer(held[peer] ?? 0)),
+          ("tokensSampled", .integer(beat?.tokensSampled ?? 0)),
+          ("groupsSubmitted", .integer(beat?.groupsSubmitted ?? 0)),
+          ("idleMilliseconds", .integer(beat?.idleMilliseconds ?? 0)),
+          ("refusals", .integer(record.refusals)),
+        ]
+      )
+    }
+  }
+
+  /// By the actors' own heartbeats; the service adds the bytes.
+  package func actorShares() -> [(peer: Peer, share: ActorShare)] {
+    peers.filter { $0.value.role == .actor && $0.value.heartbeat != nil }
+      .sorted { $0.value.name < $1.value.name }
+      .map { peer, record in
+        (
+          peer,
+          ActorShare(
+            name: record.name, tokensSampled: record.heartbeat!.tokensSampled,
+            idleMilliseconds: record.heartbeat!.idleMilliseconds, bytesReceived: 0)
+        )
+      }
+  }
+
+  /// For tests: both laws with every count taken again, and the lease held against its tickets.
+  package func brokenLaw() -> String? {
+    if let broken = book.brokenLawByRecount() { return broken }
+    let leased = book.states.filter { $0.value.kind == .leased }.keys.sorted()
+    if leased != lease ?? [] { return "the lease \(lease ?? []) and its tickets \(leased) differ" }
+    let expected = nextStep * configuration.groupsPerStep
+    if book.count(.retired) != expected {
+      return "\(book.count(.retired)) tickets retired by \(nextStep) steps, not \(expected)"
+    }
+    return nil
+  }
+}

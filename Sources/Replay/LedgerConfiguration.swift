@@ -1,0 +1,55 @@
+// The few settings the ledger's rules depend on.
+
+import Documents
+import Operations
+
+package struct LedgerConfiguration: Sendable {
+  package var run: String
+  package var lineage: String
+  /// The resolved settings, for whoever says hello.
+  package var settings: Document
+  /// Groups a step: B.
+  package var groupsPerStep: Int
+  package var lagMax: Int
+  package var steps: Int
+  package var ticketLeaseNanoseconds: Int64
+  /// Steps between evaluations; 0 never.
+  package var evaluationEvery: Int
+  package var evaluationPrompts: Int
+  package var evaluationSamples: Int
+
+  package init(
+    run: String, lineage: String, settings: Document, groupsPerStep: Int, lagMax: Int, steps: Int,
+    ticketLeaseNanoseconds: Int64, evaluationEvery: Int = 0, evaluationPrompts: Int = 1,
+    evaluationSamples: Int = 1
+  ) {
+    self.run = run
+    self.lineage = lineage
+    self.settings = settings
+    self.groupsPerStep = groupsPerStep
+    self.lagMax = lagMax
+    self.steps = steps
+    self.ticketLeaseNanoseconds = ticketLeaseNanoseconds
+    self.evaluationEvery = evaluationEvery
+    self.evaluationPrompts = evaluationPrompts
+    self.evaluationSamples = evaluationSamples
+  }
+
+  package init(_ settings: RunSettings, lineage: String) {
+    self.init(
+      run: settings.run.name, lineage: lineage, settings: settings.resolved,
+      groupsPerStep: settings.learner.groupsPerStep, lagMax: settings.learner.lagMax,
+      steps: settings.run.steps,
+      ticketLeaseNanoseconds: Int64(settings.replay.ticketLeaseSeconds * 1e9),
+      evaluationEvery: settings.evaluation.every, evaluationPrompts: settings.evaluation.prompts,
+      evaluationSamples: settings.evaluation.samples)
+  }
+
+  /// Training tickets of the whole run.
+  var totalTickets: Int { steps * groupsPerStep }
+
+  /// Is version `number` one that is evaluated?
+  func isEvaluated(version number: Int) -> Bool {
+    evaluationEvery > 0 && (number % evaluationEvery == 0 || number == steps)
+  }
+}

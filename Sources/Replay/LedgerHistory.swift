@@ -1,0 +1,38 @@
+// What a store remembers of a run: all the ledger needs to go on where it stood.
+
+import Experience
+import Wire
+
+package struct LedgerHistory: Sendable {
+  package var epoch = 0
+  package var announcement: Announcement?
+  /// The newest committed version; nil before a learner has named version 0.
+  package var version: PolicyVersion?
+  /// Digests of the versions a group may still have been sampled with, or an evaluation needs.
+  package var digests: [Int: Digest] = [:]
+  /// Without its trajectories.
+  package var lastCommit: StepCommit?
+  /// The recorded batch of the next step.
+  package var lease: [Int]?
+
+  /// Every ticket below is retired; `retired` lists those that are, at or above it.
+  package var lowWater = 0
+  package var retired: [Int] = []
+  /// Ready or leased, by number.
+  package var groups: [Int: GroupFacts] = [:]
+  /// Dropped and not filled again.
+  package var unfilled: [Int] = []
+  package var accepted = 0
+  package var fates: [Fate: Int] = [:]
+  package var dropped: [DropReason: DropTotals] = [:]
+  package var refused: [DropReason: DropTotals] = [:]
+
+  /// Groups of evaluations without a summary, by version and number.
+  package var evaluationGroups: [Int: [Int: GroupFacts]] = [:]
+  /// Evaluations that are over: true when finished, false when abandoned.
+  package var closedEvaluations: [Int: Bool] = [:]
+  /// Finished, and not yet told to a learner whose step committed.
+  package var undelivered: [EvaluationSummary] = []
+
+  package init() {}
+}
