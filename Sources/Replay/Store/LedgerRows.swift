@@ -1,0 +1,147 @@
+// Rows read back, their digests checked first: shared by the store and by readers.
+
+import CSQLite
+import Digests
+import Documents
+import Experience
+import Wire
+
+/// A list of tickets in one column: a JSON array of integers.
+enum TicketList {
+  /// The settings allow 65,536 groups a step, of at most 20 digits each.
+  static let maximumBytes = 2 << 20
+
+  static func write(_ tickets: [Int]) -> String {
+    "[" + tickets.map(String.init).joined(separator: ",") + "]"
+  }
+
+  static func read(_ text: String, path: String) throws(LedgerError) -> [Int] {
+    do {
+      let list = try JSON.parse(
+        Array(text.utf8), source: path, maximumByteCount: Self.maximumBytes)
+      if case .array(let items) = list.value {
+        return items.compactMap {
+          if case .integer(let number) = $0.value { number } else { nil }
+        }
+      }
+    } catch {
+      throw .damaged(path: path, problem: "a list of tickets cannot be read: \(error)")
+    }
+    throw .damaged(path: path, problem: "a list of tickets is \"\(text.prefix(40))\"")
+  }
+}
+
+/// A group's row whose digests match.
+package struct StoredGroup {
+  package var key: TicketKey
+  package var blob: [UInt8]
+  package var blobDigest: Digest
+}
+
+struct LedgerRows {
+  let database: Database
+  /// Gives a prepared statement; a store keeps them, a reader makes them anew.
+  let prepared: (String) throws(LedgerError) -> Statement
+
+  static let groupColumns = """
+    key, version, actor, exercise, numeric_class, prompt_tokens, samples, tokens, reward, strict,
+    lenient, temperature, seed, ticket_ns, sampled_ns, judged_ns, received_ms, blob_digest
+    """
+
+  /// The values of a row whose last column is its digest; throws when it does not match.
+  func checked(_ table: String, _ row: Statement) throws(LedgerError) -> [SQLValue] {
+    let values = row.values()
+    let columns = Array(values.dropLast())
+    guard values.last == .blob(RowDigest.of(table, columns)) else {
+      let name = columns.first.map { "\($0)" } ?? ""
+      throw .damaged(
+        path: database.path, problem: "the row \(name) of \(table) does not match its digest")
+    }
+    return columns
+  }
+
+  /// Nil when there is no such group; throws `damaged` when its row or blob was altered.
+  func group(_ key: TicketKey) throws(LedgerError) -> StoredGroup? {
+    let statement = try prepared(
+      "SELECT \(Self.groupColumns), row_digest, blob FROM groups WHERE key = ?")
+    try statement.bind([.integer(RowKey.integer(key))])
+    defer { statement.reset() }
+    guard try statement.step() else { return nil }
+    let values = (0..<19).map { statement.value($0) }
+    let columns = Array(values.dropLast())
+    let blob = statement.blob(19)
+    let digest = Digest(of: blob)
+    guard values.last == .blob(RowDigest.of("groups", columns)),
+      columns.last == .blob(digest.bytes)
+    else {
+      throw .damaged(
+        path: database.path, problem: "the stored group of \(key) does not match its digest")
+    }
+    return StoredGroup(key: key, blob: blob, blobDigest: digest)
+  }
+
+  func commit(step: Int, lineage: String) throws(LedgerError) -> StepCommit? {
+    try commits("WHERE step = ?", [.integer(step)], lineage: lineage).first
+  }
+
+  func lastCommit(lineage: String) throws(LedgerError) -> StepCommit? {
+    try commits("ORDER BY step DESC LIMIT 1", [], lineage: lineage).first
+  }
+
+  /// Without their trajectories.
+  func commits(
+    _ clause: String, _ values: [SQLValue], lineage: String
+  ) throws(LedgerError) -> [StepCommit] {
+    let statement = try prepared(
+      """
+      SELECT step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms,
+        row_digest FROM commits \(clause)
+      """)
+    return try statement.rows(values) { row throws(LedgerError) in
+      _ = try checked("commits", row)
+      guard let outcome = StepOutcome(rawValue: row.text(2)) else {
+        throw .damaged(path: database.path, problem: "step \(row.integer(0)) is \(row.text(2))")
+      }
+      let step = row.integer(0)
+      return StepCommit(
+        step: step, epoch: row.integer(1), outcome: outcome,
+        tickets: try TicketList.read(row.text(6), path: database.path),
+        version: PolicyVersion(
+          lineage: lineage, number: step + 1, digest: Digest(bytes: row.blob(3))),
+        stateDigest: Digest(bytes: row.blob(4)), checkpoint: row.isNull(5) ? nil : row.text(5),
+        trajectories: [])
+    }
+  }
+
+  func lease(step: Int) throws(LedgerError) -> [Int]? {
+    let statement = try prepared(
+      "SELECT step, epoch, tickets, leased_ms, row_digest FROM leases WHERE step = ?")
+    return try statement.rows([.integer(step)]) { row throws(LedgerError) in
+      _ = try checked("leases", row)
+      return try TicketList.read(row.text(2), path: database.path)
+    }.first
+  }
+
+  func digests() throws(LedgerError) -> [Int: Digest] {
+    let statement = try prepared("SELECT number, digest, state_digest, row_digest FROM versions")
+    let pairs = try statement.rows { row throws(LedgerError) in
+      _ = try checked("versions", row)
+      return (row.integer(0), Digest(bytes: row.blob(1)))
+    }
+    return Dictionary(uniqueKeysWithValues: pairs)
+  }
+
+  func evaluations(_ clause: String = "") throws(LedgerError) -> [EvaluationSummary] {
+    let statement = try prepared(
+      """
+      SELECT version, prompts, samples, reward, strict, lenient, pass_at_k, mean_length
+      FROM evaluations WHERE is_finished = 1 \(clause) ORDER BY version
+      """)
+    return try statement.rows { row in
+      EvaluationSummary(
+        version: row.integer(0), prompts: row.integer(1), samples: row.integer(2),
+        reward: row.number(3), strict: row.number(4), lenient: row.number(5),
+        passAtK: row.number(6), meanLength: row.number(7))
+    }
+  }
+}

@@ -1,0 +1,356 @@
+// The ledger's file: one SQLite connection, confined to the thread that opened it, that writes and
+// checkpoints. Every other opener is a `LedgerReader`.
+//
+// Rule: what is acknowledged was committed with `synchronous=FULL`. Why: with NORMAL a power cut
+// loses a tenth of it. Rule: one connection writes. Why: SQLite 3.40 can lose the log's end when
+// two do. Rule: no mmap. Why: a read error would be a signal instead of an error.
+
+import CSQLite
+import Digests
+import Documents
+import Experience
+import Operations
+import Wire
+
+/// A group as it waits to be written.
+package struct PendingGroup {
+  package var group: TrajectoryGroup
+  package var tally: GroupTally
+  package var blob: [UInt8]
+  package var blobDigest: Digest
+
+  package init(group: TrajectoryGroup, tally: GroupTally, blob: [UInt8], blobDigest: Digest) {
+    self.group = group
+    self.tally = tally
+    self.blob = blob
+    self.blobDigest = blobDigest
+  }
+}
+
+/// What the next transaction writes, in order.
+package enum PendingWrite {
+  case group(PendingGroup)
+  case drop(Drop)
+  case evaluation(EvaluationSummary)
+  case abandonedEvaluation(version: Int)
+  case forgetLease(step: Int)
+}
+
+package final class LedgerStore {
+  enum Limits {
+    /// A log of this size is folded back into the file between two commits. SQLite does so by
+    /// itself every `automaticCheckpointPages`, unless a reader holds on to the log's beginning.
+    static let maximumLogBytes = 64 << 20
+    /// Pages of 16 KiB: 16 MiB of log.
+    static let automaticCheckpointPages = 1024
+    /// A leaf page of this size holds three groups of 4 KiB: less is written a group than with
+    /// SQLite's 4 KiB pages and an overflow chain each.
+    static let pageBytes = 16384
+    /// Checking reads every page, about 1 GB/s; a restart should serve within 2 s.
+    static let fullCheckBytes = 256 << 20
+  }
+
+  let database: Database
+  package let path: String
+  package let lineage: String
+  private var statements: [String: Statement] = [:]
+
+  /// Opens the file, or makes it with a new lineage; refuses another program's, a newer one, a
+  /// damaged one and one begun under other settings.
+  ///
+  /// `settingsDigest` is of the settings that must not change within a lineage.
+  package init(path: String, newLineage: String, settingsDigest: String) throws(LedgerError) {
+    self.path = path
+    database = try Database(path: path, mode: .readWrite)
+    _ = try Schema.checkedVersion(of: database)
+    // The page size can be chosen only before the first table, and before WAL.
+    try database.execute("PRAGMA page_size = \(Limits.pageBytes)")
+    _ = try database.value("PRAGMA journal_mode = WAL")
+    try database.execute(
+      """
+      PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -65536;
+      PRAGMA wal_autocheckpoint = \(Limits.automaticCheckpointPages);
+      PRAGMA journal_size_limit = \(Limits.maximumLogBytes);
+      """)
+    try Self.check(database)
+    try Schema.migrate(database)
+    let recorded = try Self.setting("lineage", in: database)
+    lineage = recorded ?? newLineage
+    if recorded == nil {
+      try database.transaction { () throws(LedgerError) in
+        try set("lineage", newLineage)
+        try set("settings", settingsDigest)
+        try set("epoch", "0")
+      }
+    }
+    let begun = try Self.setting("settings", in: database) ?? ""
+    guard begun == settingsDigest else {
+      throw .otherSettings(path: path, recorded: begun, given: settingsDigest)
+    }
+  }
+
+  /// SQLite's own check of pages and b-trees; the digests of rows are checked when rows are used.
+  private static func check(_ database: Database) throws(LedgerError) {
+    let pages = try database.integer("PRAGMA page_count")
+    let isSmall = pages * Limits.pageBytes <= Limits.fullCheckBytes
+    for sql in isSmall
+      ? ["PRAGMA quick_check(1)"]
+      : ["run", "versions", "leases", "commits", "retired"].map({ "PRAGMA quick_check(\($0))" })
+    {
+      if case .text(let answer) = try database.value(sql), answer != "ok" {
+        throw .damaged(path: database.path, problem: answer)
+      }
+    }
+  }
+
+  /// A statement, prepared once.
+  func prepared(_ sql: String) throws(LedgerError) -> Statement {
+    if let statement = statements[sql] { return statement }
+    let statement = try database.prepare(sql)
+    statements[sql] = statement
+    return statement
+  }
+
+  // MARK: The run's few names
+
+  static func setting(_ key: String, in database: Database) throws(LedgerError) -> String? {
+    let statement = try database.prepare("SELECT value FROM run WHERE key = ?")
+    return try statement.rows([.text(key)]) { $0.text(0) }.first
+  }
+
+  func set(_ key: String, _ value: String) throws(LedgerError) {
+    try prepared("INSERT OR REPLACE INTO run (key, value) VALUES (?, ?)")
+      .run([.text(key), .text(value)])
+  }
+
+  /// Inserts a row with its digest as one more value.
+  func insert(
+    _ verb: String = "INSERT", into table: String, _ columns: String, _ values: [SQLValue],
+    unchecked: [(String, SQLValue)] = []
+  ) throws(LedgerError) {
+    let names = ([columns, "row_digest"] + unchecked.map(\.0)).joined(separator: ", ")
+    let count = values.count + 1 + unchecked.count
+    let marks = Array(repeating: "?", count: count).joined(separator: ", ")
+    let digest = SQLValue.blob(RowDigest.of(table, values))
+    try prepared("\(verb) INTO \(table) (\(names)) VALUES (\(marks))")
+      .run(values + [digest] + unchecked.map(\.1))
+  }
+
+  // MARK: Size
+
+  /// Bytes of the write-ahead log.
+  package var logBytes: Int { Files.byteCount(path + "-wal") ?? 0 }
+
+  /// Folds a log beyond its limit back into the file; a reader in a transaction may prevent it, and
+  /// then the next call does it.
+  package func limitLog() throws(LedgerError) {
+    guard logBytes > Limits.maximumLogBytes else { return }
+    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+  }
+
+  /// Folds all of the log back: at the end of the process.
+  package func foldLog() throws(LedgerError) {
+    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+  }
+}
+
+// MARK: Writing
+
+extension LedgerStore {
+  /// Writes all or nothing and returns once it is on the disk.
+  package func write(_ writes: [PendingWrite]) throws(LedgerError) {
+    guard !writes.isEmpty else { return }
+    let now = Int(WallClock.milliseconds)
+    try database.transaction { () throws(LedgerError) in
+      for write in writes { try perform(write, at: now) }
+    }
+  }
+
+  private func perform(_ write: PendingWrite, at now: Int) throws(LedgerError) {
+    switch write {
+    case .group(let pending):
+      try insert(pending, at: now)
+    case .drop(let drop):
+      if drop.wasAccepted {
+        try prepared("DELETE FROM groups WHERE key = ?").run([.integer(RowKey.integer(drop.key))])
+      }
+      try prepared(
+        """
+        INSERT INTO drops (key, reason, was_accepted, tokens, bytes, dropped_ms)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """
+      ).run([
+        .integer(RowKey.integer(drop.key)), .text(drop.reason.rawValue),
+        .integer(drop.wasAccepted ? 1 : 0), .integer(drop.tokens), .integer(drop.bytes),
+        .integer(now),
+      ])
+    case .evaluation(let summary):
+      try prepared(
+        """
+        INSERT INTO evaluations (version, is_finished, prompts, samples, reward, strict, lenient,
+          pass_at_k, mean_length, closed_ms) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+      ).run([
+        .integer(summary.version), .integer(summary.prompts), .integer(summary.samples),
+        .number(summary.reward), .number(summary.strict), .number(summary.lenient),
+        .number(summary.passAtK), .number(summary.meanLength), .integer(now),
+      ])
+    case .abandonedEvaluation(let version):
+      try prepared("INSERT INTO evaluations (version, is_finished, closed_ms) VALUES (?, 0, ?)")
+        .run([.integer(version), .integer(now)])
+    case .forgetLease(let step):
+      try prepared("DELETE FROM leases WHERE step = ?").run([.integer(step)])
+    }
+  }
+
+  private func insert(_ pending: PendingGroup, at now: Int) throws(LedgerError) {
+    let group = pending.group
+    let tally = pending.tally
+    try insert(
+      into: "groups",
+      """
+      key, version, actor, exercise, numeric_class, prompt_tokens, samples, tokens, reward, strict,
+      lenient, temperature, seed, ticket_ns, sampled_ns, judged_ns, received_ms, blob_digest
+      """,
+      [
+        .integer(RowKey.integer(group.key)), .integer(group.version.number), .text(group.actor),
+        .text(group.exercise), .text(group.numericClass), .integer(group.prompt.count),
+        .integer(tally.samples), .integer(tally.tokens), .number(tally.reward),
+        .integer(tally.strict), .integer(tally.lenient), .number(Double(group.temperature)),
+        .integer(Int(bitPattern: UInt(group.seed))), .integer(Int(group.times.ticketNanoseconds)),
+        .integer(Int(group.times.sampledNanoseconds)), .integer(Int(group.times.judgedNanoseconds)),
+        .integer(now), .blob(pending.blobDigest.bytes),
+      ], unchecked: [("blob", .blob(pending.blob))])
+    if case .evaluate = group.key.purpose {
+      for sample in group.trajectories.indices {
+        try insertTrajectory(of: group, key: group.key, sample: sample, step: nil, nil)
+      }
+    }
+  }
+
+  private func insertTrajectory(
+    of group: TrajectoryGroup?, key: TicketKey, sample: Int, step: Int?,
+    _ trained: TrainedTrajectory?
+  ) throws(LedgerError) {
+    let trajectory = group.flatMap {
+      $0.trajectories.indices.contains(sample) ? $0.trajectories[sample] : nil
+    }
+    let verdict = trajectory?.verdict
+    let parts = verdict.map { JSON.write(Self.document(of: $0.parts)) }
+    try insert(
+      "INSERT OR REPLACE", into: "trajectories",
+      """
+      key, sample, step, reward, parts, reason, finish, tokens, strict, lenient, is_trained,
+      advantage, ratio_least, ratio_mean, ratio_greatest, kl, clipped_share, entropy
+      """,
+      [
+        .integer(RowKey.integer(key)), .integer(sample), .of(step), .of(verdict?.reward),
+        .of(parts), .of(verdict?.reason), .of(trajectory?.completion.finish.rawValue),
+        .of(trajectory?.completion.tokens.count), .of(verdict?.isStrictlyCorrect),
+        .of(verdict?.isLenientlyCorrect), .of(trained?.isTrained), .of(trained?.advantage),
+        .of(trained?.ratioLeast), .of(trained?.ratioMean), .of(trained?.ratioGreatest),
+        .of(trained?.kl), .of(trained?.clippedShare), .of(trained?.entropy),
+      ])
+  }
+
+  private static func document(of parts: [RewardPart]) -> Document {
+    .array(
+      parts.map {
+        .object([
+          ("position", .integer($0.position)), ("part", .string($0.part)),
+          ("value", .number(Double($0.value))),
+        ])
+      })
+  }
+
+  package func record(_ record: EpochRecord) throws(LedgerError) {
+    try database.transaction { () throws(LedgerError) in
+      try set("epoch", "\(record.epoch)")
+      try set("weights", record.announcement.weightsAddress)
+      try set("announce", record.announcement.announceAddress)
+      let files = record.announcement.files.map {
+        Document.object([("name", .string($0.name)), ("digest", .string($0.digest.hexadecimal))])
+      }
+      try set("files", JSON.write(.array(files)))
+      if let first = record.firstVersion { try insert(first, stateDigest: nil) }
+    }
+  }
+
+  private func insert(_ version: PolicyVersion, stateDigest: Digest?) throws(LedgerError) {
+    try insert(
+      into: "versions", "number, digest, state_digest",
+      [
+        .integer(version.number), .blob(version.digest.bytes),
+        stateDigest.map { .blob($0.bytes) } ?? .null,
+      ])
+  }
+
+  package func recordLease(step: Int, epoch: Int, tickets: [Int]) throws(LedgerError) {
+    try database.transaction { () throws(LedgerError) in
+      try insert(
+        into: "leases", "step, epoch, tickets, leased_ms",
+        [
+          .integer(step), .integer(epoch), .text(TicketList.write(tickets)),
+          .integer(Int(WallClock.milliseconds)),
+        ])
+    }
+  }
+
+  /// The commit, its tickets' fates and a row for each trajectory. `group` gives a ticket's group,
+  /// nil when its blob is damaged: then the rows hold what training saw alone.
+  package func record(
+    _ record: CommitRecord, group: (Int) throws(LedgerError) -> TrajectoryGroup?
+  ) throws(LedgerError) {
+    let commit = record.commit
+    var trained: [Int: [Int: TrainedTrajectory]] = [:]
+    for trajectory in commit.trajectories {
+      trained[trajectory.ticket, default: [:]][trajectory.sample] = trajectory
+    }
+    try database.transaction { () throws(LedgerError) in
+      try insert(
+        into: "commits",
+        """
+        step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms
+        """,
+        [
+          .integer(commit.step), .integer(commit.epoch), .text(commit.outcome.rawValue),
+          .blob(commit.version.digest.bytes), .blob(commit.stateDigest.bytes),
+          .of(commit.checkpoint), .text(TicketList.write(commit.tickets)),
+          .integer(Int(WallClock.milliseconds)),
+        ])
+      try insert(commit.version, stateDigest: commit.stateDigest)
+      try set("lowWater", "\(record.lowWater)")
+      for (position, (number, fate)) in zip(commit.tickets, record.fates).enumerated() {
+        try prepared("INSERT INTO retired (number, step, position, fate) VALUES (?, ?, ?, ?)")
+          .run([
+            .integer(number), .integer(commit.step), .integer(position), .text(fate.rawValue),
+          ])
+        let group = try group(number)
+        let seen = trained[number] ?? [:]
+        let samples = Set(seen.keys).union(group.map { Set($0.trajectories.indices) } ?? [])
+        for sample in samples.sorted() {
+          try insertTrajectory(
+            of: group, key: TicketKey(purpose: .train, number: number), sample: sample,
+            step: commit.step, seen[sample])
+        }
+      }
+      for version in record.deliveredEvaluations {
+        try prepared("UPDATE evaluations SET is_delivered = 1 WHERE version = ?")
+          .run([.integer(version)])
+      }
+    }
+  }
+}
+
+// MARK: Optional columns
+
+extension SQLValue {
+  static func of(_ number: Int?) -> SQLValue { number.map { .integer($0) } ?? .null }
+  static func of(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
+  static func of(_ flag: Bool?) -> SQLValue { flag.map { .integer($0 ? 1 : 0) } ?? .null }
+  /// SQLite keeps no NaN: it stores NULL.
+  static func of(_ number: Float?) -> SQLValue {
+    number.flatMap { $0.isNaN ? nil : .number(Double($0)) } ?? .null
+  }
+}
