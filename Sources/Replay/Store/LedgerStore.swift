@@ -58,8 +58,8 @@ package final class LedgerStore {
   /// Opens the file, or makes it with a new lineage; refuses another program's, a newer one, a
   /// damaged one and one begun under other settings.
   ///
-  /// `settingsDigest` is of the settings that must not change within a lineage.
-  package init(path: String, newLineage: String, settingsDigest: String) throws(LedgerError) {
+  /// `settings` names, in words, those that must not change within a lineage.
+  package init(path: String, newLineage: String, settings: String) throws(LedgerError) {
     self.path = path
     database = try Database(path: path, mode: .readWrite)
     _ = try Schema.checkedVersion(of: database)
@@ -80,13 +80,13 @@ package final class LedgerStore {
     if recorded == nil {
       try database.transaction { () throws(LedgerError) in
         try set("lineage", newLineage)
-        try set("settings", settingsDigest)
+        try set("settings", settings)
         try set("epoch", "0")
       }
     }
     let begun = try Self.setting("settings", in: database) ?? ""
-    guard begun == settingsDigest else {
-      throw .otherSettings(path: path, recorded: begun, given: settingsDigest)
+    guard begun == settings else {
+      throw .otherSettings(path: path, recorded: begun, given: settings)
     }
   }
 

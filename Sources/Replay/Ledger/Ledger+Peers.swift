@@ -23,6 +23,8 @@ package struct PeerRecord: Sendable {
 }
 
 extension Ledger {
+  package func knows(_ peer: Peer) -> Bool { peers[peer] != nil }
+
   /// Requires a hello and the role; notes that the peer was heard.
   mutating func admit(_ asker: Asker, as role: Role, _ action: String) -> Bool {
     guard let record = peers[asker.peer] else {

@@ -1,0 +1,128 @@
+// Messages in and out, counted per peer.
+
+import Digests
+import Documents
+import Experience
+import Messaging
+import Operations
+import Wire
+
+/// What the service counts beside the ledger.
+struct ServiceCounters {
+  struct Link {
+    var bytesReceived = 0
+    var bytesSent = 0
+    var messages = 0
+    var lostReplies = 0
+  }
+
+  /// Of peers that said hello; the others share one.
+  var links: [Peer: Link] = [:]
+  var strangers = Link()
+  var malformed = 0
+  var oversized = 0
+  var commits = 0
+  var groups = 0
+}
+
+extension ReplayService {
+  /// One message of a peer: its identity, then the envelope's frames.
+  func handle(_ frames: Frames) throws {
+    let peer = Peer(frames[0])
+    count(peer) {
+      $0.messages += 1
+      $0.bytesReceived += frames.reduce(0) { $0 + $1.count }
+    }
+    let envelope: Envelope<Request>
+    do {
+      envelope = try Envelope<Request>(decoding: Array(frames.dropFirst()))
+    } catch {
+      counters.malformed += 1
+      // Its number could not be read either: 0 is nobody's.
+      return try send(.refused(error), to: Asker(peer, 0))
+    }
+    let asker = Asker(peer, envelope.id)
+    switch envelope.body {
+    case .hello(let hello): try handle(hello, asker)
+    case .tickets(let request): try feed(.tickets(asker, request))
+    case .submit(let submission): try handle(submission, envelope.payload, asker)
+    case .heartbeat(let heartbeat): try feed(.heartbeat(asker, heartbeat))
+    case .lease(let request): try feed(.lease(asker, request))
+    case .commit(let commit): try feed(.commit(asker, commit))
+    case .status: try send(.status(statusDocument()), to: asker)
+    }
+  }
+
+  private func handle(_ hello: Hello, _ asker: Asker) throws {
+    log.info("\(hello.role.rawValue) \(hello.name) says hello (\(hello.numericClass))")
+    counters.links[asker.peer] = counters.links[asker.peer] ?? .init()
+    try feed(.hello(asker, hello))
+    if hello.role == .learner { rules.readModel(log: log) }
+    // Links of peers the ledger has forgotten, or never took, are not kept for ever.
+    if counters.links.count > 2 * Ledger.Limits.maximumPeers {
+      counters.links = counters.links.filter { ledger.knows($0.key) }
+    }
+  }
+
+  private func handle(_ submission: Submission, _ payload: [[UInt8]], _ asker: Asker) throws {
+    if let refusal = unreadable(payload, asker) {
+      return try send(.refused(refusal), to: asker)
+    }
+    let group: PendingGroup
+    do {
+      group = try rules.read(payload[0], submission)
+    } catch {
+      return try feed(.unusable(asker, submission.key, error, bytes: payload[0].count))
+    }
+    try feed(asker, arriving: group)
+  }
+
+  /// Why a submission's payload is not even looked at: the sender keeps it, or never sends such again.
+  private func unreadable(_ payload: [[UInt8]], _ asker: Asker) -> Refusal? {
+    guard ledger.knows(asker.peer) else {
+      return Refusal(.helloFirst, "brings a group without a hello: say hello first")
+    }
+    guard payload.count == 1 else {
+      return Refusal(
+        .malformed, "a submission has one payload frame, the group; this one has \(payload.count)")
+    }
+    let bytes = payload[0].count
+    if bytes > settings.replay.maximumGroupBytes {
+      return Refusal(
+        .tooLarge,
+        "a group of \(bytes) bytes; replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes)"
+      )
+    }
+    if pendingBytes + bytes > settings.replay.maximumQueuedBytes {
+      return busy("\(pendingBytes) bytes wait for the disk")
+    }
+    if isDiskLow { return busy("\(freeBytes) bytes are free on the disk") }
+    return nil
+  }
+
+  // MARK: Out
+
+  /// A reply a peer has no room for, or that nobody waits for any more, is lost and counted: every
+  /// request is safe to ask again.
+  func send(_ reply: Reply, to asker: Asker, payload: [[UInt8]] = []) throws {
+    let envelope = Envelope(id: asker.id, body: reply, payload: payload)
+    let frames = [asker.peer.bytes] + envelope.encoded()
+    switch try socket.send(frames) {
+    case .sent:
+      count(asker.peer) { $0.bytesSent += frames.reduce(0) { $0 + $1.count } }
+    case .wouldBlock:
+      count(asker.peer) { $0.lostReplies += 1 }
+    case .unroutable:
+      count(asker.peer) { $0.lostReplies += 1 }
+      try feed(.gone(asker.peer))
+    }
+  }
+
+  private func count(_ peer: Peer, _ change: (inout ServiceCounters.Link) -> Void) {
+    if counters.links[peer] != nil {
+      change(&counters.links[peer]!)
+    } else {
+      change(&counters.strangers)
+    }
+  }
+}

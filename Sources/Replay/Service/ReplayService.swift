@@ -1,0 +1,326 @@
+// The ledger at work: one thread that owns a ROUTER socket, the state machine and the store.
+//
+// Each turn of the loop: read what has come, let the ledger judge it, collect the groups it accepts,
+// commit them together once they are many or the first has waited long enough, acknowledge. Nothing
+// is acknowledged before its commit returned; nothing waits on a peer.
+
+import Digests
+import Documents
+import Experience
+import Messaging
+import Operations
+import Wire
+
+package final class ReplayService {
+  enum Limits {
+    static let tickNanoseconds: Int64 = 250_000_000
+    static let secondNanoseconds: Int64 = 1_000_000_000
+    /// Messages read between two looks at the clock and the commit.
+    static let messagesPerTurn = 1024
+    /// A peer that asks faster than it reads loses replies beyond this many; it asks again.
+    static let sendQueueMessages = 8192
+    /// Groups in flight from one actor before its sends wait.
+    static let receiveQueueMessages = 1024
+    /// Kept free beside a checkpoint: the log and what SQLite may need to fold it.
+    static let logReserveBytes = 2 * (64 << 20)
+    /// A lease's message: the largest batch of the largest settings is refused at the send.
+    static let maximumMessageBytes = 1 << 30
+  }
+
+  let settings: RunSettings
+  let folder: RunFolder
+  let log: Log
+  let store: LedgerStore
+  var ledger: Ledger
+  var rules: GroupRules
+  var cache: BlobCache
+  let socket: Socket
+  private let monitor: SocketMonitor
+  private let poller = Poller()
+  /// Where peers connect, as bound.
+  package let endpoint: String
+
+  /// Waits for the next commit, in order.
+  private var pending: [PendingWrite] = []
+  private var pendingKeys: [TicketKey] = []
+  private(set) var pendingBytes = 0
+  private var pendingSince: Int64 = 0
+  /// The group under judgement: what `store` refers to.
+  private var arriving: PendingGroup?
+  private var actions: [Action] = []
+  private var nextAction = 0
+
+  var counters = ServiceCounters()
+  private(set) var freeBytes = Int.max
+  private(set) var reserveBytes = 0
+  private(set) var isDiskLow = false
+  private var nextTick: Int64 = 0
+  private var nextSecond: Int64 = 0
+  let started = MonotonicClock.now
+
+  /// Opens the ledger and listens. Throws `LedgerError`, `MessagingError` or `Failure`.
+  package init(
+    settings: RunSettings, folder: RunFolder, endpoint: String, context: MessagingContext, log: Log
+  ) throws {
+    self.settings = settings
+    self.folder = folder
+    self.log = log
+    store = try LedgerStore(
+      path: folder.ledger, newLineage: Self.newLineage(of: folder),
+      settings: Self.fixedSettings(settings))
+    let history = try store.history()
+    ledger = Ledger(
+      LedgerConfiguration(settings, lineage: store.lineage), history: history,
+      at: MonotonicClock.now)
+    rules = GroupRules(settings: settings, initialModel: folder.initialModel)
+    cache = BlobCache(maximumBytes: settings.replay.maximumQueuedBytes / 2)
+
+    var limits = SocketLimits()
+    limits.maximumFrameBytes = max(
+      settings.replay.maximumGroupBytes, WireLimits.maximumControlBytes)
+    limits.maximumMessageBytes = Limits.maximumMessageBytes
+    limits.sendQueueMessages = Limits.sendQueueMessages
+    limits.receiveQueueMessages = Limits.receiveQueueMessages
+    socket = try Socket(
+      .router, in: context, limits: limits,
+      security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none)
+    monitor = try SocketMonitor(socket)
+    self.endpoint = try socket.bind(to: endpoint)
+    poller.add(socket)
+    poller.add(monitor)
+    log.info(
+      "serving \(store.lineage) at \(self.endpoint): step \(ledger.nextStep) of "
+        + "\(settings.run.steps), \(history.groups.count) groups on hand")
+  }
+
+  /// Names this run's branch: two runs of one name differ.
+  private static func newLineage(of folder: RunFolder) -> String {
+    let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+    return "\(folder.name)-\(String(repeating: "0", count: 8 - suffix.count))\(suffix)"
+  }
+
+  /// What must not change while a ledger lives: a ticket's work follows from these.
+  private static func fixedSettings(_ settings: RunSettings) -> String {
+    "run.seed=\(settings.run.seed) learner.groupsPerStep=\(settings.learner.groupsPerStep) "
+      + "sampling.groupSize=\(settings.sampling.groupSize) "
+      + "evaluation.prompts=\(settings.evaluation.prompts) "
+      + "evaluation.samples=\(settings.evaluation.samples)"
+  }
+
+  // MARK: The loop
+
+  /// Serves until one of the descriptors becomes readable, then commits and acknowledges what is
+  /// queued. Throws when the storage fails: what was acknowledged is safe, and a restart goes on.
+  package func serve(until descriptors: [Int32]) throws {
+    let stops = descriptors.map { poller.add(fileDescriptor: $0) }
+    while true {
+      try poller.wait(timeoutMilliseconds: pollMilliseconds)
+      try readMessages()
+      try flushIfDue()
+      try tickIfDue()
+      if stops.contains(where: { poller[$0].contains(.readable) }) { break }
+    }
+    try flush()
+    try store.foldLog()
+    log.info("stopped: step \(ledger.nextStep) of \(settings.run.steps)")
+  }
+
+  private var pollMilliseconds: Int {
+    let now = MonotonicClock.now
+    var due = nextTick
+    if !pending.isEmpty { due = min(due, pendingSince + commitWaitNanoseconds) }
+    // Rounded up, so that a wait does not spin through its last millisecond.
+    return Int(max(0, due - now) + 999_999) / 1_000_000
+  }
+
+  private var commitWaitNanoseconds: Int64 {
+    Int64(settings.replay.commitWaitMilliseconds * 1e6)
+  }
+
+  private func readMessages() throws {
+    while let event = try monitor.next() { note(event) }
+    for _ in 0..<Limits.messagesPerTurn {
+      guard
+        let frames = try socket.receive(onOversized: { oversized in
+          self.counters.oversized += 1
+          self.actions.append(self.tooLarge(oversized))
+        })
+      else { break }
+      try handle(frames)
+      if pendingKeys.count >= settings.replay.commitGroups { try flush() }
+    }
+    try performActions()
+  }
+
+  private func note(_ event: SocketEvent) {
+    switch event {
+    case .handshakeFailed: log.warning("\(event)")
+    default: log.debug("\(event)")
+    }
+  }
+
+  private func tooLarge(_ message: OversizedMessage) -> Action {
+    .reply(
+      Asker(Peer(message.firstFrame), 0),
+      .refused(
+        Refusal(
+          .tooLarge,
+          "a message of \(message.byteCount) bytes in \(message.frameCount) frames; "
+            + "replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes)")))
+  }
+
+  private func tickIfDue() throws {
+    let now = MonotonicClock.now
+    guard now >= nextTick else { return }
+    nextTick = now + Limits.tickNanoseconds
+    if now >= nextSecond {
+      nextSecond = now + Limits.secondNanoseconds
+      watchDisk()
+      rules.readModel(log: log)
+      try store.limitLog()
+    }
+    try feed(.tick)
+  }
+
+  private func watchDisk() {
+    if settings.replay.diskReserveBytes > 0 {
+      reserveBytes = settings.replay.diskReserveBytes
+    } else {
+      // A checkpoint holds the weights and two moments in Float32, at most four times the model.
+      let model = Files.byteCount("\(folder.initialModel)/model.safetensors") ?? 0
+      reserveBytes = 4 * model + Limits.logReserveBytes
+    }
+    guard let free = try? Files.freeBytes(at: folder.path) else { return }
+    freeBytes = free
+    let isLow = free < reserveBytes
+    if isLow != isDiskLow {
+      let state = isLow ? "groups are refused until there is more" : "groups are taken again"
+      log.warning("\(free) bytes are free and the reserve is \(reserveBytes): \(state)")
+    }
+    isDiskLow = isLow
+  }
+
+  // MARK: Events in, actions out
+
+  /// Lets the ledger handle an event and carries out what it asks for.
+  func feed(_ event: Event) throws {
+    actions += ledger.handle(event, at: MonotonicClock.now)
+    try performActions()
+  }
+
+  /// Feeds a group; its bytes are kept for the `store` the ledger may answer.
+  func feed(_ asker: Asker, arriving group: PendingGroup) throws {
+    arriving = group
+    defer { arriving = nil }
+    try feed(
+      .arrived(
+        asker,
+        Arrival(
+          key: group.group.key, version: group.group.version, bytes: group.blob.count,
+          tally: group.tally)))
+  }
+
+  /// In order; results go back to the ledger at once, and what follows from them comes last.
+  private func performActions() throws {
+    // A nested call would take actions out of order: the outermost one does them all.
+    guard nextAction == 0 else { return }
+    while nextAction < actions.count {
+      let action = actions[nextAction]
+      nextAction += 1
+      try perform(action)
+    }
+    actions.removeAll(keepingCapacity: true)
+    nextAction = 0
+  }
+
+  private func perform(_ action: Action) throws {
+    switch action {
+    case .reply(let asker, let reply): try send(reply, to: asker)
+    case .store(let key): collect(key)
+    case .recordDrop(let drop):
+      if drop.key.purpose == .train, drop.wasAccepted { cache.forget(drop.key.number) }
+      log.info("dropped \(drop.key): \(drop.reason.rawValue), \(drop.tokens) tokens")
+      append(.drop(drop))
+    case .recordEvaluation(let summary):
+      log.info(
+        "evaluation of version \(summary.version): strict \(summary.strict), pass@k "
+          + "\(summary.passAtK), \(summary.prompts) prompts")
+      append(.evaluation(summary))
+    case .recordAbandonedEvaluation(let version):
+      log.warning("the evaluation of version \(version) is given up: nobody has its weights")
+      append(.abandonedEvaluation(version: version))
+    case .forgetLease(let step): append(.forgetLease(step: step))
+    case .recordEpoch(let record): try recordEpoch(record)
+    case .recordLease(let step, let epoch, let tickets, let asker):
+      try recordLease(step: step, epoch: epoch, tickets: tickets, asker)
+    case .recordCommit(let record): try recordCommit(record)
+    case .sendLease(let asker, let batch): try sendLease(batch, to: asker)
+    case .sendCommittedLease(let asker, let step): try sendCommittedLease(step, to: asker)
+    case .compareCommit(let asker, let commit): try compare(commit, asker)
+    }
+  }
+
+  // MARK: Group commit
+
+  private func append(_ write: PendingWrite) {
+    if pending.isEmpty { pendingSince = MonotonicClock.now }
+    pending.append(write)
+  }
+
+  private func collect(_ key: TicketKey) {
+    guard let group = arriving, group.group.key == key else {
+      preconditionFailure("\(key) is to be stored and \(arriving?.group.key as Any) has come")
+    }
+    append(.group(group))
+    pendingKeys.append(key)
+    pendingBytes += group.blob.count
+    if key.purpose == .train { cache.keep(key.number, group.blob) }
+  }
+
+  private func flushIfDue() throws {
+    guard !pending.isEmpty else { return }
+    if MonotonicClock.now >= pendingSince + commitWaitNanoseconds { try flush() }
+  }
+
+  /// One FULL commit of everything pending, then the acknowledgements.
+  func flush() throws {
+    guard !pending.isEmpty else { return }
+    let keys = pendingKeys
+    let event: Event
+    if try isWritten(pending) {
+      pending.removeAll(keepingCapacity: true)
+      counters.commits += 1
+      counters.groups += keys.count
+      event = .stored(keys)
+    } else {
+      // Nothing of the transaction stands. The senders keep their groups; what counts drops and
+      // evaluations waits for room here.
+      pending.removeAll {
+        if case .group = $0 { true } else { false }
+      }
+      pendingSince = MonotonicClock.now + Limits.secondNanoseconds
+      for key in keys where key.purpose == .train { cache.forget(key.number) }
+      event = .notStored(keys, busy("the disk is full"))
+    }
+    pendingKeys.removeAll(keepingCapacity: true)
+    pendingBytes = 0
+    if !keys.isEmpty { try feed(event) }
+  }
+
+  /// False when the disk is full; any other fault of the storage ends the process, because after a
+  /// failed fsync nobody knows what is on the disk but a process that reads it anew.
+  private func isWritten(_ writes: [PendingWrite]) throws(LedgerError) -> Bool {
+    do {
+      try store.write(writes)
+      return true
+    } catch {
+      guard error.isDiskFull else { throw error }
+      log.warning("\(error)")
+      return false
+    }
+  }
+
+  func busy(_ why: String) -> Refusal {
+    Refusal(.busy, "\(why): hold what you have and ask again in a second")
+  }
+}
