@@ -191,7 +191,7 @@ public struct Wait: Equatable, Sendable {
 public struct LeaseRequest: Equatable, Sendable {
   public var step: Int
   public var epoch: Int
-  /// The groups already held by digest need not be sent again; empty asks for all.
+
   public init(step: Int, epoch: Int) {
     self.step = step
     self.epoch = epoch

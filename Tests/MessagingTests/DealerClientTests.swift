@@ -77,7 +77,7 @@ import Testing
     let client = try DealerClient(to: "inproc://nobody", peer: "replay", in: context)
     var ends: [Int32] = [0, 0]
     #expect(pipe(&ends) == 0)
-    defer { ends.forEach { close($0) } }
+    defer { for end in ends { close(end) } }
     #expect(write(ends[1], [7], 1) == 1)
     let wake = ends[0]
     let error = #expect(throws: MessagingError.self) {

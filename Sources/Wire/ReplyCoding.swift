@@ -1,0 +1,142 @@
+// Replay's answers as control frames: the kind names the case, the body has its fields.
+
+import Documents
+import Experience
+
+private enum ReplyKind: String, CaseIterable {
+  case welcome, tickets, fetch, wait, acknowledged, alive, lease, committed, status, refused
+}
+
+extension Reply: WireBody {
+  var kind: String {
+    let kind: ReplyKind =
+      switch self {
+      case .welcome: .welcome
+      case .tickets: .tickets
+      case .fetch: .fetch
+      case .wait: .wait
+      case .acknowledged: .acknowledged
+      case .alive: .alive
+      case .lease: .lease
+      case .committed: .committed
+      case .status: .status
+      case .refused: .refused
+      }
+    return kind.rawValue
+  }
+
+  var members: [(String, Document)] {
+    switch self {
+    case .welcome(let welcome): welcome.members
+    case .tickets(let tickets):
+      [("tickets", .list(tickets, atMost: WireLimits.maximumTickets, Document.ticket))]
+    case .fetch(let version): [("version", .version(version))]
+    case .wait(let wait):
+      [
+        ("milliseconds", .integer(wait.milliseconds)), ("reason", .sentence(wait.reason)),
+        ("isFinished", .bool(wait.isFinished)),
+      ]
+    case .acknowledged(let key): [("key", .key(key))]
+    case .alive(let alive):
+      optional("version", alive.version.map(Document.version))
+        + [("isFinished", .bool(alive.isFinished))]
+    case .lease(let lease): lease.members
+    case .committed(let committed):
+      [("step", .integer(committed.step)), ("isFinished", .bool(committed.isFinished))]
+    case .status(let document): [("status", document)]
+    case .refused(let refusal): Document.refusal(refusal)
+    }
+  }
+
+  var ownFrames: [[UInt8]] {
+    if case .welcome(let welcome) = self { welcome.lastCommit?.ownFrames ?? [] } else { [] }
+  }
+
+  var payloadCount: Int {
+    if case .lease(let lease) = self { lease.tickets.count } else { 0 }
+  }
+
+  static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Reply {
+    var trajectoryCount = 0
+    var reply: Reply
+    do throws(DocumentError) {
+      reply = try read(control, trajectoryCount: &trajectoryCount)
+      try control.finish()
+    } catch {
+      throw Refusal(malformed: error)
+    }
+    if case .welcome(var welcome) = reply {
+      try welcome.lastCommit?.takeTrajectories(count: trajectoryCount, from: &frames)
+      reply = .welcome(welcome)
+    }
+    return reply
+  }
+
+  private static func read(
+    _ control: ControlFrame, trajectoryCount: inout Int
+  ) throws(DocumentError) -> Reply {
+    let body = control.body
+    switch try control.kind(among: ReplyKind.self) {
+    case .welcome:
+      return .welcome(try Welcome(reading: body, trajectoryCount: &trajectoryCount))
+    case .tickets:
+      return .tickets(
+        try body.list("tickets", maximumCount: WireLimits.maximumTickets) {
+          (ticket) throws(DocumentError) in
+          Ticket(
+            key: try ticket.section("key").ticketKey(),
+            minimumVersion: try ticket.versionNumber("minimumVersion"))
+        })
+    case .fetch: return .fetch(try body.version("version"))
+    case .wait:
+      return .wait(
+        Wait(
+          milliseconds: try body.count("milliseconds"), reason: try body.sentence("reason"),
+          isFinished: try body.bool("isFinished")))
+    case .acknowledged: return .acknowledged(try body.section("key").ticketKey())
+    case .alive:
+      return .alive(
+        Alive(
+          version: try body.optionalVersion("version"), isFinished: try body.bool("isFinished")))
+    case .lease: return .lease(try BatchLease(reading: body))
+    case .committed:
+      return .committed(
+        Committed(
+          step: try body.versionNumber("step"), isFinished: try body.bool("isFinished")))
+    case .status: return .status(try body.anything("status"))
+    case .refused: return .refused(try body.refusal())
+    }
+  }
+}
+
+extension Fields {
+  /// A value of any shape, which must be there.
+  fileprivate func anything(_ key: String) throws(DocumentError) -> Document {
+    guard let document = document(key) else { throw error(key, "missing") }
+    return document
+  }
+}
+
+extension Welcome {
+  fileprivate var members: [(String, Document)] {
+    [
+      ("run", .string(run)), ("lineage", .string(lineage)), ("settings", settings),
+      ("files", .list(files, atMost: WireLimits.maximumFiles, Document.file)),
+      ("weightsAddress", .string(weightsAddress)), ("announceAddress", .string(announceAddress)),
+      ("epoch", .integer(epoch)),
+    ] + optional("version", version.map(Document.version))
+      + optional("lastCommit", lastCommit.map { .object($0.members) })
+  }
+
+  fileprivate init(reading body: Fields, trajectoryCount: inout Int) throws(DocumentError) {
+    self.init(
+      run: try body.name("run"), lineage: try body.name("lineage"),
+      settings: try body.anything("settings"), files: try body.files("files"),
+      weightsAddress: try body.address("weightsAddress"),
+      announceAddress: try body.address("announceAddress"),
+      version: try body.optionalVersion("version"), epoch: try body.count("epoch"),
+      lastCommit: body.has("lastCommit")
+        ? try StepCommit(
+          reading: body.section("lastCommit"), trajectoryCount: &trajectoryCount) : nil)
+  }
+}

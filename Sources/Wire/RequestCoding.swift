@@ -1,0 +1,125 @@
+// Requests to replay, as control frames: the kind names the case, the body has its fields.
+
+import Documents
+import Experience
+
+private enum RequestKind: String, CaseIterable {
+  case hello, tickets, submit, heartbeat, lease, commit, status
+}
+
+extension Request: WireBody {
+  var kind: String {
+    let kind: RequestKind =
+      switch self {
+      case .hello: .hello
+      case .tickets: .tickets
+      case .submit: .submit
+      case .heartbeat: .heartbeat
+      case .lease: .lease
+      case .commit: .commit
+      case .status: .status
+      }
+    return kind.rawValue
+  }
+
+  var members: [(String, Document)] {
+    switch self {
+    case .hello(let hello): hello.members
+    case .tickets(let request):
+      optional("version", request.version.map(Document.version))
+        + [("count", .integer(request.count))]
+    case .submit(let submission):
+      [("key", .key(submission.key)), ("digest", .digest(submission.digest))]
+    case .heartbeat(let heartbeat): heartbeat.members
+    case .lease(let request):
+      [("step", .integer(request.step)), ("epoch", .integer(request.epoch))]
+    case .commit(let commit): commit.members
+    case .status: []
+    }
+  }
+
+  var ownFrames: [[UInt8]] {
+    if case .commit(let commit) = self { commit.ownFrames } else { [] }
+  }
+
+  var payloadCount: Int {
+    if case .submit = self { 1 } else { 0 }
+  }
+
+  static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Request {
+    var request: Request
+    var trajectoryCount = 0
+    do throws(DocumentError) {
+      let body = control.body
+      switch try control.kind(among: RequestKind.self) {
+      case .hello: request = .hello(try Hello(reading: body))
+      case .tickets:
+        request = .tickets(
+          TicketRequest(
+            version: try body.optionalVersion("version"),
+            count: try body.integer("count", in: 1...WireLimits.maximumTickets)))
+      case .submit:
+        request = .submit(
+          Submission(key: try body.section("key").ticketKey(), digest: try body.digest("digest")))
+      case .heartbeat: request = .heartbeat(try Heartbeat(reading: body))
+      case .lease:
+        request = .lease(
+          LeaseRequest(step: try body.versionNumber("step"), epoch: try body.count("epoch")))
+      case .commit:
+        let commit = try StepCommit(reading: body, trajectoryCount: &trajectoryCount)
+        request = .commit(commit)
+      case .status: request = .status
+      }
+      try control.finish()
+    } catch {
+      throw Refusal(malformed: error)
+    }
+    if case .commit(var commit) = request {
+      try commit.takeTrajectories(count: trajectoryCount, from: &frames)
+      request = .commit(commit)
+    }
+    return request
+  }
+}
+
+extension Hello {
+  fileprivate var members: [(String, Document)] {
+    [
+      ("role", .string(role.rawValue)), ("name", .string(name)),
+      ("numericClass", .string(numericClass)),
+      ("holding", .list(holding, atMost: WireLimits.maximumHeldTickets, Document.key)),
+      ("weightsAddress", .string(weightsAddress)), ("announceAddress", .string(announceAddress)),
+      ("files", .list(files, atMost: WireLimits.maximumFiles, Document.file)),
+    ] + optional("version", version.map(Document.version))
+  }
+
+  fileprivate init(reading body: Fields) throws(DocumentError) {
+    self.init(
+      role: try body.choice("role"), name: try body.name("name"),
+      numericClass: try body.name("numericClass"), holding: try body.ticketKeys("holding"),
+      weightsAddress: try body.address("weightsAddress"),
+      announceAddress: try body.address("announceAddress"),
+      version: try body.optionalVersion("version"), files: try body.files("files"))
+  }
+}
+
+extension Heartbeat {
+  fileprivate var members: [(String, Document)] {
+    [("holding", .list(holding, atMost: WireLimits.maximumHeldTickets, Document.key))]
+      + optional("version", version.map(Document.version)) + [
+        ("state", .sentence(state)), ("stateMilliseconds", .integer(stateMilliseconds)),
+        ("tokensSampled", .integer(tokensSampled)),
+        ("groupsSubmitted", .integer(groupsSubmitted)),
+        ("idleMilliseconds", .integer(idleMilliseconds)),
+      ]
+  }
+
+  fileprivate init(reading body: Fields) throws(DocumentError) {
+    self.init(
+      holding: try body.ticketKeys("holding"), version: try body.optionalVersion("version"),
+      state: try body.sentence("state"), stateMilliseconds: try body.count("stateMilliseconds"),
+      tokensSampled: try body.count("tokensSampled"),
+      groupsSubmitted: try body.count("groupsSubmitted"),
+      idleMilliseconds: try body.count("idleMilliseconds"))
+  }
+}

@@ -1,0 +1,39 @@
+// Every length and number that comes from another process has its maximum here. An encoder traps on
+// a count above one (a caller's mistake) and shortens a sentence; a decoder refuses both.
+
+public enum WireLimits {
+  public static let protocolVersion = 1
+  /// A batch lease of 65,536 tickets with its reports takes half of this.
+  public static let maximumControlBytes = 1 << 20
+  /// The groups of one batch.
+  public static let maximumPayloadFrames = 65_536
+  /// Above this, heartbeats would wait behind a chunk on a thin link.
+  public static let maximumChunkBytes = 1 << 20
+  /// A snapshot: 1 TiB is a model of 275 billion parameters in f32.
+  public static let maximumBlobBytes = 1 << 40
+  /// Ticket numbers, counters, milliseconds: sums of a few of them stay far inside 64 bits, and a
+  /// JSON reader that keeps numbers as doubles still has them exactly.
+  public static let maximumNumber = 1 << 48
+  /// Version numbers and steps: a group carries them as 32-bit integers.
+  public static let maximumVersion = Int(Int32.max)
+  /// Names of runs, lineages, actors, exercises, files, encodings and parts of rewards.
+  public static let maximumNameBytes = 256
+  /// Endpoints, as long as the messaging room takes them.
+  public static let maximumAddressBytes = 256
+  /// What a refusal, a wait, a heartbeat or a verifier says; longer ones are cut at the sender.
+  public static let maximumSentenceBytes = 1024
+  /// Tickets of one request: more than an actor could sample before their lease ends.
+  public static let maximumTickets = 1024
+  /// Tickets an actor lists as held: those asked for, and those whose group is on its way.
+  public static let maximumHeldTickets = 4096
+  /// Files a run is made of.
+  public static let maximumFiles = 64
+  /// Evaluations, pinned versions and drop reasons told with one lease.
+  public static let maximumReports = 1024
+  /// Actors told of with one lease.
+  public static let maximumActors = 4096
+  /// Trajectories of one step: 40 MiB of columns.
+  public static let maximumTrajectories = 1 << 20
+  /// The names of the parts a task's reward can have.
+  public static let maximumRewardNames = 64
+}
