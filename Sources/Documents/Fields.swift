@@ -205,7 +205,8 @@ public final class Fields {
     return value
   }
 
-  /// An error at a key, for checks between fields ("batch of 64 exceeds ...").
+  /// An error at a key, for checks between fields ("batch of 64 exceeds ..."); of the whole mapping
+  /// where the key is "".
   public func error(_ key: String, _ problem: String) -> DocumentError {
     let value = find(key)?.value
     return DocumentError(
@@ -329,7 +330,10 @@ extension Fields {
     return elements
   }
 
-  private func dotted(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+  private func dotted(_ key: String) -> String {
+    if key.isEmpty { return path }
+    return path.isEmpty ? key : "\(path).\(key)"
+  }
 
   private func wrong(_ key: String, _ value: Document, expected: String) -> DocumentError {
     let found =

@@ -39,7 +39,7 @@ public final class Pattern: @unchecked Sendable {
   public let source: String
   /// Capture groups, the whole match not counted.
   public let groupCount: Int
-  /// Whether matches run as machine code; the results are the same either way.
+  /// Whether matches run as machine code; they are the same either way, but for when a limit ends one.
   public let isMachineCode: Bool
 
   // Compiled code does not change once it is made; PCRE2 lets any number of threads use it.

@@ -93,7 +93,7 @@ let sample = SafetensorsBlob(
     ("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "duplicate"),
     ("{\"__metadata__\":{\"a\":1}}", 0, "__metadata__.a: not a string"),
     ("{\"__metadata__\":[]}", 0, "expected a mapping"),
-    ("{\"__metadata__\":null}", 0, "not a mapping"),
+    ("{\"__metadata__\":null}", 0, "__metadata__: not a mapping"),
     ("{\"a\":\(entry()),\"b\":\(entry("F32", "[2]", "[4,12]"))}", 12, "overlaps"),
     ("{\"a\":\(entry()),\"b\":\(entry())}", 8, "overlaps"),
     ("{\"a\":\(entry()),\"b\":\(entry("F32", "[2]", "[12,20]"))}", 20, "leaves a hole"),
