@@ -1,22 +1,140 @@
+// Text to token ids and back, as a Hugging Face tokenizer.json says: added tokens are cut out of the
+// text first, what lies between them is normalized, split into pieces, and each piece merged by
+// byte-pair encoding (Sennrich et al., arXiv 1508.07909). The library `tokenizers` is the model: the
+// same file gives the same ids. What the file asks for and this cannot do is refused when it is read.
+
 import Documents
 
 /// Text to token ids and back, as a Hugging Face tokenizer.json says.
+///
+/// Truncation and padding a file may carry are not applied: lengths are the caller's.
 public struct Tokenizer: Sendable {
   /// The file as it was read or made: what a checkpoint carries on, byte for byte.
   public let json: [UInt8]
+  private let file: TokenizerFile
 
-  public init(json: [UInt8], source: String) throws(DocumentError) { fatalError() }
-  /// A vocabulary of single characters, with `<pad>`, `<bos>` and `<eos>` before them.
-  public static func characters(_ alphabet: [Character]) -> Tokenizer { fatalError() }
+  /// Reads a tokenizer.json; throws when it is malformed, hostile, or of a kind not supported.
+  public init(json: [UInt8], source: String) throws(DocumentError) {
+    file = try TokenizerFile(json: json, source: source)
+    self.json = json
+  }
 
-  public var vocabularySize: Int { fatalError() }
-  public var stopTokens: Set<Int32> { fatalError() }
-  /// The token put before a prompt; nil where the vocabulary has none.
-  public var beginToken: Int32? { fatalError() }
-  /// Ids of the text alone, no special tokens added.
-  public func encode(_ text: String) -> [Int32] { fatalError() }
+  /// One more than the greatest id: the rows an embedding needs at least.
+  public var vocabularySize: Int { file.vocabulary.size }
+
+  /// Ids of the special tokens whose name says that a text ends (`<eos>`, `</s>`, ...).
+  ///
+  /// A model folder knows better: see `ModelConfiguration.stopTokens`.
+  public var stopTokens: Set<Int32> { file.stopTokens }
+
+  /// The token put before a prompt; nil where the file puts none there.
+  public var beginToken: Int32? { file.beginToken }
+
+  /// The id of a token by its exact spelling in the file; nil for none.
+  public func token(spelled spelling: String) -> Int32? {
+    file.vocabulary.id(of: Array(spelling.utf8))
+  }
+
+  /// A token's spelling in the file, as `token(spelled:)` takes it; nil for an id without one.
+  public func spelling(of token: Int32) -> String? {
+    guard file.vocabulary.contains(token) else { return nil }
+    return String(decoding: file.vocabulary.spelling(of: token), as: UTF8.self)
+  }
+
+  /// Ids of the text alone, no special tokens added; special tokens spelled in it are found.
+  ///
+  /// Every text has ids: what the vocabulary lacks becomes its unknown token, or nothing where it
+  /// has none. A stretch on which the file's pattern exceeds its limits is left in one piece.
+  public func encode(_ text: String) -> [Int32] {
+    var ids: [Int32] = []
+    var scratch = BytePairModel.Scratch()
+    file.rawTokens.forEachPart(of: Array(text.utf8)) { part in
+      switch part {
+      case .token(let id): ids.append(id)
+      case .text(let raw):
+        file.normalizedTokens.forEachPart(of: file.normalizer.normalize(raw)) { part in
+          switch part {
+          case .token(let id): ids.append(id)
+          case .text(let text):
+            let pieces = file.preTokenizer.pieces(of: text)
+            for range in pieces.ranges {
+              file.model.encode(pieces.bytes, range, into: &ids, &scratch)
+            }
+          }
+        }
+      }
+    }
+    return ids
+  }
+
   /// The text of these ids; special tokens are left out unless asked for.
-  public func decode(_ tokens: [Int32], includingSpecial: Bool = false) -> String { fatalError() }
-  /// One token as people are shown it.
-  public func display(_ token: Int32) -> String { fatalError() }
+  ///
+  /// Ids without a token are left out; bytes that are not UTF-8 come as replacement characters.
+  public func decode(_ tokens: [Int32], includingSpecial: Bool = false) -> String {
+    var bytes: [UInt8] = []
+    var isFirst = true
+    for token in tokens where file.vocabulary.contains(token) {
+      if !includingSpecial, file.specialTokens.contains(token) { continue }
+      if !isFirst, file.decoder == .spaces { bytes.append(UInt8(ascii: " ")) }
+      isFirst = false
+      file.append(token, to: &bytes)
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// One token as people are shown it: newline ⏎, tab ⇥, space ␣, other control bytes and broken
+  /// UTF-8 as `\x1b`; an id without a token as `#123`.
+  public func display(_ token: Int32) -> String {
+    guard file.vocabulary.contains(token) else { return "#\(token)" }
+    var bytes: [UInt8] = []
+    file.append(token, to: &bytes)
+    return VisibleText.of(bytes)
+  }
+}
+
+/// Text made visible, a token at a time.
+private enum VisibleText {
+  static func of(_ bytes: [UInt8]) -> String {
+    var text = ""
+    var rest = bytes[...]
+    while let byte = rest.first {
+      guard let (scalar, width) = UTF8Text.scalar(rest) else {
+        text += escape(byte)
+        rest = rest.dropFirst()
+        continue
+      }
+      rest = rest.dropFirst(width)
+      text += visible(scalar)
+    }
+    return text
+  }
+
+  private static func visible(_ scalar: Unicode.Scalar) -> String {
+    switch scalar {
+    case "\n": "⏎"
+    case "\t": "⇥"
+    case " ": "␣"
+    case _ where scalar.properties.generalCategory == .control:
+      String(scalar).utf8.map(escape).joined()
+    default: String(scalar)
+    }
+  }
+
+  private static func escape(_ byte: UInt8) -> String {
+    "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+  }
+}
+
+/// UTF-8 a scalar at a time.
+enum UTF8Text {
+  /// The first scalar and its width in bytes; nil where the bytes are not UTF-8.
+  static func scalar(_ bytes: ArraySlice<UInt8>) -> (scalar: Unicode.Scalar, width: Int)? {
+    guard let lead = bytes.first else { return nil }
+    let width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+    guard width <= bytes.count else { return nil }
+    if width == 1 { return (Unicode.Scalar(lead), 1) }
+    guard let text = String(validating: bytes.prefix(width), as: UTF8.self) else { return nil }
+    guard let scalar = text.unicodeScalars.first, text.unicodeScalars.count == 1 else { return nil }
+    return (scalar, width)
+  }
 }

@@ -1,0 +1,414 @@
+// tokenizer.json, taken apart. The file comes from outside: lengths, ids and nesting are bounded, a
+// repeated spelling, id or merge is refused, and so is every kind of step this tokenizer has not.
+
+import Documents
+import Patterns
+
+/// The largest a tokenizer.json is believed to be; the greatest published are near half of these.
+private enum Limit {
+  static let fileBytes = 64 << 20
+  static let tokens = 1 << 21
+  static let spellingBytes = 4096
+  static let patternBytes = 8192
+  static let addedTokens = 1 << 16
+  /// Steps of a normalizer, pre-tokenizer or post-processor, sequences within sequences included.
+  static let steps = 32
+  static let sequenceDepth = 4
+}
+
+/// What a tokenizer.json says.
+struct TokenizerFile: Sendable {
+  enum Decoder: Sendable {
+    case byteLevel, fuse
+    /// No decoder: spellings with a space between them.
+    case spaces
+  }
+
+  let vocabulary: Vocabulary
+  let specialTokens: Set<Int32>
+  let stopTokens: Set<Int32>
+  let beginToken: Int32?
+  /// Looked for in the text as it comes, and in the normalized text.
+  let rawTokens: AddedTokens
+  let normalizedTokens: AddedTokens
+  let normalizer: Normalizer
+  let preTokenizer: PreTokenizer
+  let model: BytePairModel
+  let decoder: Decoder
+
+  /// Names of special tokens that end a text, over the families there are.
+  private static let stopNames: Set<String> = [
+    "<eos>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>",
+  ]
+
+  init(json: [UInt8], source: String) throws(DocumentError) {
+    let document = try JSON.parse(json, source: source, maximumByteCount: Limit.fileBytes)
+    let fields = try Fields(document, source: source)
+    let modelFields = try fields.section("model")
+    normalizer = try Self.normalizer(fields)
+    let splitting = try Self.preTokenizer(fields)
+    preTokenizer = PreTokenizer(steps: splitting.steps)
+    decoder = try Self.decoder(fields)
+
+    let added = try Self.addedTokens(fields)
+    var ids = try Self.modelVocabulary(modelFields)
+    try Self.enter(added, into: &ids, fields)
+    vocabulary = Vocabulary(ids)
+    model = try Self.model(
+      modelFields, vocabulary: vocabulary, isByteLevel: splitting.isByteLevel)
+
+    let special = added.filter(\.isSpecial)
+    specialTokens = Set(special.map(\.id))
+    stopTokens = Set(special.filter { Self.stopNames.contains($0.content) }.map(\.id))
+    rawTokens = AddedTokens(added.filter { !$0.isNormalized }.map { $0.matched() })
+    let normalizer = normalizer
+    normalizedTokens = AddedTokens(added.filter(\.isNormalized).map { $0.matched(by: normalizer) })
+    beginToken = try Self.beginToken(fields, vocabulary: vocabulary)
+  }
+
+  /// Appends the bytes a token stands for.
+  func append(_ token: Int32, to bytes: inout [UInt8]) {
+    let spelling = vocabulary.spelling(of: token)
+    if decoder == .byteLevel, let raw = ByteAlphabet.bytes(spelledBy: spelling) {
+      bytes += raw
+    } else {
+      bytes += spelling
+    }
+  }
+}
+
+// Added tokens.
+extension TokenizerFile {
+  fileprivate struct Added {
+    let id: Int32
+    let content: String
+    let isSpecial: Bool
+    let isNormalized: Bool
+    let stripsLeft: Bool
+    let stripsRight: Bool
+
+    func matched(by normalizer: Normalizer = Normalizer(forms: [])) -> AddedTokens.Token {
+      AddedTokens.Token(
+        id: id, content: normalizer.normalize(Array(content.utf8)), stripsLeft: stripsLeft,
+        stripsRight: stripsRight)
+    }
+  }
+
+  private static func addedTokens(_ fields: Fields) throws(DocumentError) -> [Added] {
+    var tokens: [Added] = []
+    for entry in try fields.sections("added_tokens", maximumCount: Limit.addedTokens) {
+      let content = try entry.string("content", maximumLength: Limit.spellingBytes)
+      guard !content.isEmpty else {
+        throw entry.error("content", "an empty token matches anywhere")
+      }
+      if try entry.bool("single_word", default: false) {
+        throw entry.error("single_word", "true is not supported")
+      }
+      let isSpecial = try entry.bool("special", default: false)
+      tokens.append(
+        Added(
+          id: Int32(try entry.integer("id", in: 0...Limit.tokens - 1)), content: content,
+          isSpecial: isSpecial,
+          isNormalized: try entry.bool("normalized", default: !isSpecial),
+          stripsLeft: try entry.bool("lstrip", default: false),
+          stripsRight: try entry.bool("rstrip", default: false)))
+    }
+    return tokens
+  }
+
+  /// An added token stands in the model's vocabulary under the same id, or takes a free one.
+  private static func enter(
+    _ added: [Added], into ids: inout [Spelling: Int32], _ fields: Fields
+  ) throws(DocumentError) {
+    var owners = Dictionary(uniqueKeysWithValues: ids.map { ($1, $0) })
+    var seen: Set<Spelling> = []
+    for token in added {
+      let spelling = Spelling(Array(token.content.utf8))
+      guard seen.insert(spelling).inserted else {
+        throw fields.error("added_tokens", "\(token.content) stands there twice")
+      }
+      if let known = ids[spelling], known != token.id {
+        throw fields.error(
+          "added_tokens",
+          "\(token.content) has id \(token.id), in the vocabulary it has \(known)")
+      }
+      if let owner = owners[token.id], owner != spelling {
+        throw fields.error(
+          "added_tokens",
+          "\(token.content) has id \(token.id), which \(String(decoding: owner.bytes, as: UTF8.self))"
+            + " has too")
+      }
+      owners[token.id] = spelling
+      ids[spelling] = token.id
+    }
+  }
+}
+
+// The model: vocabulary and merges.
+extension TokenizerFile {
+  private static func modelVocabulary(_ model: Fields) throws(DocumentError) -> [Spelling: Int32] {
+    // Files older than the key hold byte-pair models.
+    let type = try model.string("type", default: "BPE")
+    guard type == "BPE" else { throw model.error("type", "\(type) is not supported; expected BPE") }
+    if try model.number("dropout", default: 0, in: 0...1) != 0 {
+      throw model.error("dropout", "ids drawn at random are not supported; expected 0 or null")
+    }
+    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+      guard try model.string(key, default: "").isEmpty else {
+        throw model.error(key, "not supported; expected null")
+      }
+    }
+    if try model.bool("byte_fallback", default: false) {
+      throw model.error("byte_fallback", "true is not supported")
+    }
+    guard case .object(let members)? = model.document("vocab")?.value else {
+      throw model.error("vocab", "expected a mapping of spellings to ids")
+    }
+    guard members.count <= Limit.tokens else {
+      throw model.error("vocab", "\(members.count) tokens, expected at most \(Limit.tokens)")
+    }
+    return try modelVocabulary(members, model)
+  }
+
+  private static func modelVocabulary(
+    _ members: [Document.Member], _ model: Fields
+  ) throws(DocumentError) -> [Spelling: Int32] {
+    var ids: [Spelling: Int32] = [:]
+    ids.reserveCapacity(members.count)
+    var taken = Set<Int32>(minimumCapacity: members.count)
+    for member in members {
+      guard case .integer(let id) = member.value.value, 0..<Limit.tokens ~= id else {
+        throw model.error(
+          "vocab", "\(member.key) has no id from 0 to \(Limit.tokens - 1)")
+      }
+      guard 1...Limit.spellingBytes ~= member.key.utf8.count else {
+        throw model.error(
+          "vocab",
+          "token \(id) is spelled in \(member.key.utf8.count) bytes, "
+            + "expected 1 to \(Limit.spellingBytes)")
+      }
+      guard taken.insert(Int32(id)).inserted else {
+        throw model.error("vocab", "\(member.key) has id \(id), which another token has too")
+      }
+      ids[Spelling(Array(member.key.utf8))] = Int32(id)
+    }
+    guard !ids.isEmpty else { throw model.error("vocab", "there are no tokens") }
+    return ids
+  }
+
+  private static func model(
+    _ model: Fields, vocabulary: Vocabulary, isByteLevel: Bool
+  ) throws(DocumentError) -> BytePairModel {
+    var unknown: Int32?
+    if model.has("unk_token") {
+      let name = try model.string("unk_token", maximumLength: Limit.spellingBytes)
+      unknown = vocabulary.id(of: Array(name.utf8))
+      guard unknown != nil else {
+        throw model.error("unk_token", "\(name) is not in the vocabulary")
+      }
+    }
+    let ignoresMerges = try model.bool("ignore_merges", default: false)
+    return BytePairModel(
+      symbols: symbols(vocabulary, isByteLevel: isByteLevel),
+      merges: try merges(model, vocabulary: vocabulary),
+      unknown: unknown,
+      fusesUnknown: try model.bool("fuse_unk", default: false),
+      wholePieces: ignoresMerges ? vocabulary : nil)
+  }
+
+  private static func symbols(_ vocabulary: Vocabulary, isByteLevel: Bool) -> BytePairModel.Symbols
+  {
+    if isByteLevel {
+      return .bytes(
+        ByteAlphabet.scalars.map { vocabulary.id(of: Array(String($0).utf8)) })
+    }
+    var table: [Unicode.Scalar: Int32] = [:]
+    for id in 0..<Int32(vocabulary.size) where vocabulary.contains(id) {
+      let spelling = vocabulary.spelling(of: id)
+      guard let (scalar, width) = UTF8Text.scalar(spelling), width == spelling.count else {
+        continue
+      }
+      table[scalar] = id
+    }
+    return .characters(table)
+  }
+
+  private static func merges(
+    _ model: Fields, vocabulary: Vocabulary
+  ) throws(DocumentError) -> [UInt64: BytePairModel.Merge] {
+    guard case .array(let entries)? = model.document("merges")?.value else {
+      throw model.error("merges", "expected a sequence of pairs")
+    }
+    guard entries.count <= Limit.tokens else {
+      throw model.error("merges", "\(entries.count) merges, expected at most \(Limit.tokens)")
+    }
+    var merges: [UInt64: BytePairModel.Merge] = [:]
+    merges.reserveCapacity(entries.count)
+    for (rank, entry) in entries.enumerated() {
+      guard let (left, right) = pair(entry) else {
+        throw model.error("merges", "merge \(rank) is not a pair of spellings")
+      }
+      guard let leftID = vocabulary.id(of: left), let rightID = vocabulary.id(of: right),
+        let result = vocabulary.id(of: left + right)
+      else {
+        let shown =
+          String(decoding: left, as: UTF8.self) + " " + String(decoding: right, as: UTF8.self)
+        throw model.error("merges", "merge \(rank), \(shown), is of or makes an unknown token")
+      }
+      let merge = BytePairModel.Merge(rank: Int32(rank), result: result)
+      guard merges.updateValue(merge, forKey: BytePairModel.pair(leftID, rightID)) == nil else {
+        throw model.error("merges", "merge \(rank) repeats an earlier one")
+      }
+    }
+    return merges
+  }
+
+  /// Both spellings of a merge: `"a b"`, and since tokenizers 0.20 `["a", "b"]`.
+  private static func pair(_ entry: Document) -> ([UInt8], [UInt8])? {
+    switch entry.value {
+    case .string(let text):
+      let parts = Array(text.utf8).split(
+        separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+      return parts.count == 2 ? (Array(parts[0]), Array(parts[1])) : nil
+    case .array(let parts):
+      guard parts.count == 2, case .string(let left) = parts[0].value,
+        case .string(let right) = parts[1].value
+      else { return nil }
+      return (Array(left.utf8), Array(right.utf8))
+    default: return nil
+    }
+  }
+}
+
+// The steps around the model.
+extension TokenizerFile {
+  /// The steps at a key, sequences laid flat; an absent or null key has none.
+  private static func steps(
+    _ fields: Fields, _ key: String, within inner: String, depth: Int = 0
+  ) throws(DocumentError) -> [Fields] {
+    guard fields.has(key) else { return [] }
+    let step = try fields.section(key)
+    return try flattened(step, within: inner, depth: depth)
+  }
+
+  private static func flattened(
+    _ step: Fields, within inner: String, depth: Int
+  ) throws(DocumentError) -> [Fields] {
+    guard try step.string("type") == "Sequence" else { return [step] }
+    guard depth < Limit.sequenceDepth else {
+      throw step.error("type", "sequences are nested deeper than \(Limit.sequenceDepth)")
+    }
+    var steps: [Fields] = []
+    for entry in try step.sections(inner, maximumCount: Limit.steps) {
+      steps += try flattened(entry, within: inner, depth: depth + 1)
+      guard steps.count <= Limit.steps else {
+        throw step.error(inner, "more than \(Limit.steps) steps")
+      }
+    }
+    return steps
+  }
+
+  private static func normalizer(_ fields: Fields) throws(DocumentError) -> Normalizer {
+    var forms: [Normalizer.Form] = []
+    for step in try steps(fields, "normalizer", within: "normalizers") {
+      forms.append(try step.choice("type"))
+    }
+    return Normalizer(forms: forms)
+  }
+
+  private static func preTokenizer(
+    _ fields: Fields
+  ) throws(DocumentError) -> (steps: [PreTokenizer.Step], isByteLevel: Bool) {
+    var result: [PreTokenizer.Step] = []
+    var isByteLevel = false
+    for step in try steps(fields, "pre_tokenizer", within: "pretokenizers") {
+      let type = try step.string("type")
+      guard !isByteLevel else {
+        throw step.error("type", "\(type) after ByteLevel is not supported; ByteLevel stands last")
+      }
+      switch type {
+      case "Split":
+        result.append(
+          .split(
+            try separator(step), try step.choice("behavior"),
+            isInverted: try step.bool("invert", default: false)))
+      case "Digits":
+        let oneByOne = try step.bool("individual_digits", default: false)
+        result.append(
+          .split(.digits(oneByOne: oneByOne), oneByOne ? .isolated : .contiguous, isInverted: false)
+        )
+      case "ByteLevel":
+        isByteLevel = true
+        if try step.bool("add_prefix_space", default: true) { result.append(.spaceBefore) }
+        if try step.bool("use_regex", default: true) {
+          result.append(
+            .split(.pattern(try pattern(words, step, "type")), .isolated, isInverted: false))
+        }
+      default:
+        throw step.error(
+          "type", "\(type) is not supported; expected Split, Digits, ByteLevel or Sequence")
+      }
+    }
+    return (result, isByteLevel)
+  }
+
+  /// GPT-2's pattern, which `ByteLevel` implies.
+  private static let words =
+    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+  private static func separator(_ step: Fields) throws(DocumentError) -> PreTokenizer.Separator {
+    let section = try step.section("pattern")
+    if section.has("String") {
+      let text = try section.string("String", maximumLength: Limit.patternBytes)
+      return .literal(Array(text.utf8))
+    }
+    let text = try section.string("Regex", maximumLength: Limit.patternBytes)
+    return .pattern(try pattern(text, section, "Regex"))
+  }
+
+  private static func pattern(
+    _ text: String, _ fields: Fields, _ key: String
+  ) throws(DocumentError) -> Pattern {
+    do {
+      return try Pattern(text)
+    } catch {
+      throw fields.error(key, "\(error)")
+    }
+  }
+
+  private static func decoder(_ fields: Fields) throws(DocumentError) -> Decoder {
+    guard fields.has("decoder") else { return .spaces }
+    let step = try fields.section("decoder")
+    switch try step.string("type") {
+    case "ByteLevel": return .byteLevel
+    case "Fuse": return .fuse
+    case let type:
+      throw step.error("type", "\(type) is not supported; expected ByteLevel or Fuse")
+    }
+  }
+
+  /// The special token a template puts before a single text.
+  private static func beginToken(
+    _ fields: Fields, vocabulary: Vocabulary
+  ) throws(DocumentError) -> Int32? {
+    for step in try steps(fields, "post_processor", within: "processors") {
+      switch try step.string("type") {
+      case "ByteLevel": continue
+      case "TemplateProcessing":
+        guard let first = try step.sections("single", maximumCount: Limit.steps).first,
+          first.has("SpecialToken")
+        else { continue }
+        let token = try first.section("SpecialToken")
+        let name = try token.string("id", maximumLength: Limit.spellingBytes)
+        guard let id = vocabulary.id(of: Array(name.utf8)) else {
+          throw token.error("id", "\(name) is not in the vocabulary")
+        }
+        return id
+      case let type:
+        throw step.error(
+          "type", "\(type) is not supported; expected TemplateProcessing or ByteLevel")
+      }
+    }
+    return nil
+  }
+}
