@@ -12,7 +12,7 @@ import Glibc
 import Synchronization
 
 /// Runs loops on `threads` threads, the caller among them. One caller at a time.
-final class ThreadPool: @unchecked Sendable {
+package final class ThreadPool: @unchecked Sendable {
   /// Tasks a loop may have: 18 bits of the claim word.
   static let taskLimit = (1 << 18) - 1
   /// More threads than cores of any machine this runs on is a mistake of units.
@@ -25,7 +25,7 @@ final class ThreadPool: @unchecked Sendable {
   private let shared = Shared()
   private var workers: [pthread_t] = []
 
-  init(threads: Int) {
+  package init(threads: Int) {
     precondition(
       (1...Self.threadLimit).contains(threads),
       "\(threads) threads asked for, 1 to \(Self.threadLimit) are possible")
@@ -52,7 +52,7 @@ final class ThreadPool: @unchecked Sendable {
 
   /// Calls `body(task, worker)` for each task in `0 ..< tasks`; `worker` in `0 ..< threads` names
   /// the thread, for its scratch. Returns when all are done.
-  func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+  package func run(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     if threads == 1 || tasks <= 1 {
       for task in 0..<tasks { body(task, 0) }
       return
