@@ -96,7 +96,7 @@ let package = Package(
     tests("Replay", ["Replay", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations"]),
     tests(
       "Acting",
-      ["Acting", "Experience", "Digests", "Documents", "Tasks", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
+      ["Acting", "Learning", "Experience", "Digests", "Documents", "Tasks", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
     tests(
       "Learning",
       ["Learning", "Experience", "Digests", "Documents", "Objectives", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),

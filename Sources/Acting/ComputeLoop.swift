@@ -1,0 +1,148 @@
+// What the compute thread does, from the first delivery to the last: ask for tickets with the
+// version held, fetch what is named, sample, judge, hand over, ask again.
+
+import Experience
+import Operations
+import Wire
+
+struct ComputeLoop {
+  let name: String
+  /// 0 takes the settings' number, and where that is 0 all cores.
+  let threads: Int
+  let port: ComputePort
+  let log: Log
+
+  /// Returns when the actor stops; throws what nobody can mend here.
+  func run() throws {
+    guard case .run(let welcome, let files)? = port.receive("waiting for the run's files") else {
+      return
+    }
+    port.enter("building the model")
+    let settings = try RunSettings(welcome.settings, source: "the settings of run \(welcome.run)")
+    let threads = [self.threads, settings.actor.threads, Machine.coreCount].first { $0 > 0 } ?? 1
+    let rollouts = try Rollouts(name: name, welcome: welcome, files: files, threads: threads)
+    log.info("joined run \(welcome.run), lineage \(welcome.lineage), with \(threads) threads")
+    try work(rollouts)
+  }
+
+  private func work(_ rollouts: Rollouts) throws {
+    let count = rollouts.settings.actor.ticketsPerRequest
+    // What replay named last: the version to hold, even when a newer one has come meanwhile.
+    var named: Int?
+    while !port.isStopping {
+      if named == nil { try takeNewest(rollouts) }
+      let request = TicketRequest(version: rollouts.version, count: count)
+      guard port.give(.tickets(request)),
+        case .answer(let answer)? = port.receive("waiting for replay to grant tickets")
+      else { return }
+      switch answer {
+      case .tickets(let tickets):
+        guard try fill(tickets, rollouts) else { return }
+        // Replay asks the same holder for the rest of an evaluation: keep its version till it is
+        // told otherwise.
+        named = tickets.allSatisfy { $0.key.purpose == .train } ? nil : rollouts.version?.number
+      case .fetch(let version):
+        // Named twice means that no other version will do.
+        let isExact = named == version.number && rollouts.version?.number != version.number
+        guard try fetch(version.number, isExact: isExact, rollouts) else { return }
+        named = version.number
+      case .wait(let wait):
+        named = nil
+        port.pause(
+          milliseconds: max(1, wait.milliseconds), newerThan: rollouts.version?.number,
+          "waiting for \(wait.reason)")
+      }
+    }
+  }
+
+  /// Swaps to weights fetched ahead of need, if there are newer ones.
+  private func takeNewest(_ rollouts: Rollouts) throws {
+    if let fetched = port.takeNewest(than: rollouts.version?.number) {
+      try load(fetched, rollouts)
+    }
+  }
+
+  private func load(_ fetched: FetchedSnapshot, _ rollouts: Rollouts) throws {
+    port.enter("loading version \(fetched.snapshot.version.number)")
+    try rollouts.load(fetched)
+    port.hold(fetched.snapshot.version)
+    log.debug("holds version \(fetched.snapshot.version)")
+  }
+
+  /// False once the actor stops.
+  private func fetch(_ number: Int, isExact: Bool, _ rollouts: Rollouts) throws -> Bool {
+    if !isExact, let fetched = port.takeNewest(than: number - 1) {
+      try load(fetched, rollouts)
+      return true
+    }
+    guard port.give(.weights(version: number, isExact: isExact)),
+      let delivery = port.receive("waiting for the learner to serve version \(number)")
+    else { return false }
+    switch delivery {
+    case .weights(let fetched): try load(fetched, rollouts)
+    case .gone(_, let sentence):
+      log.warning("version \(number) is gone: \(sentence)")
+      port.pause(milliseconds: 200, newerThan: .max, "waiting for replay to want another version")
+    case .run, .answer: preconditionFailure("asked for version \(number), got \(delivery)")
+    }
+    return true
+  }
+
+  /// Fills tickets, those of one version together. False once the actor stops.
+  private func fill(_ tickets: [Ticket], _ rollouts: Rollouts) throws -> Bool {
+    // Rarely any: a ticket whose question was asked with another version than is held by now.
+    var others = tickets.filter { !rollouts.canFill($0) }
+    guard try sample(tickets.filter { rollouts.canFill($0) }, rollouts) else { return false }
+    while let first = others.first {
+      let number = first.neededVersion
+      guard try fetch(number, isExact: first.key.purpose != .train, rollouts) else { return false }
+      let ready = others.filter { rollouts.canFill($0) }
+      others.removeAll { rollouts.canFill($0) }
+      if ready.isEmpty {
+        others.removeFirst()
+        log.warning("\(first.key) is given back: version \(number) can not be had")
+        guard port.give(.release(first.key)) else { return false }
+      }
+      guard try sample(ready, rollouts) else { return false }
+    }
+    return true
+  }
+
+  private func sample(_ tickets: [Ticket], _ rollouts: Rollouts) throws -> Bool {
+    guard !tickets.isEmpty else { return true }
+    port.enter("sampling \(tickets.count) tickets with version \(rollouts.version?.number ?? -1)")
+    var counted = 0
+    let groups = try rollouts.makeGroups(
+      tickets, shouldStop: { port.isStopping },
+      progress: {
+        port.sampled($0 - counted)
+        counted = $0
+      })
+    guard let groups else { return false }
+    for group in groups {
+      guard port.give(.group(group), bytes: group.payload.count) else { return false }
+    }
+    return true
+  }
+}
+
+extension Ticket {
+  /// The version number to hold for it: exactly this for an evaluation, else at least this.
+  var neededVersion: Int {
+    switch key.purpose {
+    case .train: minimumVersion
+    case .evaluate(let version): version
+    }
+  }
+}
+
+extension Rollouts {
+  /// Whether the weights held now may fill the ticket.
+  func canFill(_ ticket: Ticket) -> Bool {
+    guard let number = version?.number else { return false }
+    return switch ticket.key.purpose {
+    case .train: number >= ticket.minimumVersion
+    case .evaluate(let version): number == version
+    }
+  }
+}

@@ -1,0 +1,181 @@
+// The door between the two threads of an actor: the one that owns the sockets and the one that
+// computes. Two bounded queues, one place for the newest weights, and what the actor is doing.
+//
+// The compute thread asks one question at a time and waits; the groups it brings go the same way
+// but are not waited for, so the next batch is sampled while replay writes the last one to disk.
+// A full queue makes the compute thread wait, and says so in the heartbeat.
+
+import Experience
+import Operations
+import Synchronization
+import Wire
+
+/// A version's encoded weights, digest of the bytes checked.
+package struct FetchedSnapshot: Equatable, Sendable {
+  package var snapshot: Snapshot
+  package var bytes: [UInt8]
+
+  package init(snapshot: Snapshot, bytes: [UInt8]) {
+    self.snapshot = snapshot
+    self.bytes = bytes
+  }
+}
+
+/// From the compute thread to the socket thread.
+package enum Order: Sendable {
+  case tickets(TicketRequest)
+  /// nil: the newest. When the version is gone the newest comes, unless `isExact`.
+  case weights(version: Int?, isExact: Bool)
+  case group(EncodedGroup)
+  /// This ticket will not be filled here.
+  case release(TicketKey)
+}
+
+/// From the socket thread to the compute thread.
+package enum Delivery: Sendable {
+  /// What the run is, once: settings, and files by name.
+  case run(Welcome, files: [String: [UInt8]])
+  case answer(Conversation.Answer)
+  case weights(FetchedSnapshot)
+  /// The exact version is not served any more.
+  case gone(version: Int, sentence: String)
+}
+
+package final class ComputePort: Sendable {
+  /// Orders and groups that wait for the socket thread; beyond it the outbox has its own bound.
+  package static let maximumOrders = 256
+  package static let maximumOrderBytes = 64 << 20
+
+  private struct Doing {
+    var version: PolicyVersion?
+    var state = "starting"
+    var since: Int64
+    /// Since when it waits; nil while it works.
+    var idleSince: Int64?
+    var idleNanoseconds: Int64 = 0
+    var tokensSampled = 0
+  }
+
+  package let orders: BoundedQueue<Order>
+  private let deliveries: BoundedQueue<Delivery>
+  private let doing: Monitor<Doing>
+  private let newest: Monitor<FetchedSnapshot?>
+  private let stopping = Atomic<Bool>(false)
+
+  /// `wake` tells the socket thread that there is an order.
+  package init(wake: EventFD) {
+    orders = BoundedQueue(
+      maximumCount: Self.maximumOrders, maximumBytes: Self.maximumOrderBytes, wakesPopper: wake)
+    // One question is open at a time, so one delivery waits; the run comes before the first.
+    deliveries = BoundedQueue(maximumCount: 4)
+    doing = Monitor(Doing(since: MonotonicClock.now))
+    newest = Monitor(nil)
+  }
+
+  // MARK: the compute thread's side
+
+  package var isStopping: Bool { stopping.load(ordering: .relaxed) }
+
+  /// The next delivery; nil once the actor stops. `state` says for whom this waits.
+  package func receive(_ state: String) -> Delivery? {
+    wait(state) { deliveries.pop(deadline: .never).element }
+  }
+
+  /// Gives an order, waiting while too many are underway; false once the actor stops.
+  package func give(_ order: Order, bytes: Int = 0) -> Bool {
+    if orders.push(order, bytes: bytes) == .pushed { return true }
+    return wait("waiting for replay to take groups") {
+      orders.push(order, bytes: bytes, deadline: .never) == .pushed
+    }
+  }
+
+  /// Sleeps, unless the actor stops or newer weights come first.
+  package func pause(milliseconds: Int, newerThan version: Int?, _ state: String) {
+    let deadline = Deadline.after(seconds: Double(milliseconds) / 1000)
+    _ = wait(state) {
+      newest.wait(deadline: deadline) { fetched -> Bool? in
+        if isStopping { return true }
+        return Self.isNewer(fetched, than: version) ? true : nil
+      }
+    }
+  }
+
+  /// The newest weights fetched ahead, if they are newer than `version`; they leave the port.
+  package func takeNewest(than version: Int?) -> FetchedSnapshot? {
+    newest.withLock { fetched in
+      guard Self.isNewer(fetched, than: version) else { return nil }
+      defer { fetched = nil }
+      return fetched
+    }
+  }
+
+  /// What the compute thread does from here on.
+  package func enter(_ state: String) {
+    doing.withLock {
+      $0.state = state
+      $0.since = MonotonicClock.now
+    }
+  }
+
+  package func hold(_ version: PolicyVersion) { doing.withLock { $0.version = version } }
+
+  package func sampled(_ tokens: Int) { doing.withLock { $0.tokensSampled += tokens } }
+
+  private func wait<Result>(_ state: String, _ body: () -> Result) -> Result {
+    let before = doing.withLock { doing in
+      defer {
+        doing.state = state
+        doing.since = MonotonicClock.now
+        doing.idleSince = doing.since
+      }
+      return doing.state
+    }
+    defer {
+      doing.withLock {
+        let now = MonotonicClock.now
+        $0.idleNanoseconds += now - ($0.idleSince ?? now)
+        $0.idleSince = nil
+        $0.state = before
+        $0.since = now
+      }
+    }
+    return body()
+  }
+
+  private static func isNewer(_ fetched: FetchedSnapshot?, than version: Int?) -> Bool {
+    guard let fetched else { return false }
+    return fetched.snapshot.version.number > version ?? -1
+  }
+
+  // MARK: the socket thread's side
+
+  /// Never waits: a question has one answer.
+  package func deliver(_ delivery: Delivery) {
+    let push = deliveries.push(delivery)
+    precondition(push != .full, "\(deliveries.count) deliveries wait, and one question was asked")
+  }
+
+  /// Weights fetched ahead; they replace older ones that nobody took.
+  package func offer(_ fetched: FetchedSnapshot) {
+    newest.withLock { $0 = fetched }
+    newest.wakeAll()
+  }
+
+  /// Ends every wait of the compute thread, now and later.
+  package func stop() {
+    stopping.store(true, ordering: .relaxed)
+    orders.close()
+    deliveries.close()
+    newest.wakeAll()
+  }
+
+  package var progress: Progress {
+    doing.withLock {
+      let now = MonotonicClock.now
+      let idle = $0.idleNanoseconds + (now - ($0.idleSince ?? now))
+      return Progress(
+        version: $0.version, state: $0.state, stateMilliseconds: Int((now - $0.since) / 1_000_000),
+        tokensSampled: $0.tokensSampled, idleMilliseconds: Int(idle / 1_000_000))
+    }
+  }
+}

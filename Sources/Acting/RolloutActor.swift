@@ -1,0 +1,40 @@
+// An actor as a process: two threads, one exit status.
+
+import Operations
+import Policy
+
+public enum RolloutActor {
+  /// Runs until the run is over or this process is told to stop; the status to exit with.
+  public static func main(_ options: ActorOptions) -> ExitCode {
+    let log = Log.standardError(options.name, level: options.isVerbose ? .debug : .info)
+    do {
+      let parent = try ParentPipe.inherited()
+      let signals = try SignalWatch()
+      let ending = try run(options, signals: signals, parent: parent, log: log)
+      log.info(ending)
+      return .success
+    } catch {
+      let (line, exitCode) = FailureReport.report(error)
+      log.error(line)
+      return exitCode
+    }
+  }
+
+  /// The same within a process that has other things to do; why it ended, in words.
+  package static func run(
+    _ options: ActorOptions, signals: SignalWatch?, parent: ParentPipe?, log: Log
+  ) throws -> String {
+    let wake = try EventFD()
+    let port = ComputePort(wake: wake)
+    let loop = ComputeLoop(name: options.name, threads: options.threads, port: port, log: log)
+    let worker = try WorkerThread(name: "compute", wakes: wake) { try loop.run() }
+    defer {
+      port.stop()
+      _ = worker.join(deadline: .after(seconds: SocketLoop.stopSeconds))
+    }
+    let sockets = try SocketLoop(
+      options, numericClass: CPUTransformer.numericClassOfThisMachine, port: port, worker: worker,
+      wake: wake, signals: signals, parent: parent, log: log)
+    return try sockets.run()
+  }
+}

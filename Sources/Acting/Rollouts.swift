@@ -1,0 +1,186 @@
+// From tickets to groups: exercise, prompt, completions, verdicts, bytes. The work of a ticket
+// follows from the run's seed and the ticket's key alone, so it is the same whoever does it.
+
+import Documents
+import Experience
+import Operations
+import Policy
+import Tasks
+import Wire
+
+/// What fills tickets; belongs to the compute thread.
+package final class Rollouts {
+  /// Files an actor needs of a run, by the names the learner gives them.
+  package static let fileNames = ["config.json", "tokenizer.json"]
+  /// No config.json or tokenizer.json in use comes near.
+  package static let maximumFileBytes = 64 << 20
+
+  package let settings: RunSettings
+  package let configuration: ModelConfiguration
+  package private(set) var version: PolicyVersion?
+  /// Groups made, and tokens of their completions.
+  package private(set) var groupCount = 0
+  package private(set) var tokenCount = 0
+
+  private let name: String
+  private let lineage: String
+  private let exercises: any Exercises
+  private let tokenizer: Tokenizer
+  private let transformer: CPUTransformer
+  private let generator: CPUGenerator
+  private let numericClass: String
+  private let stopTokens: Set<Int32>
+
+  /// Builds everything a run's tickets need but the weights.
+  package init(
+    name: String, welcome: Welcome, files: [String: [UInt8]], threads: Int
+  ) throws {
+    self.name = name
+    lineage = welcome.lineage
+    let source = "the settings of run \(welcome.run)"
+    settings = try RunSettings(welcome.settings, source: source)
+    let task = try Fields(settings.task, source: source, path: "task")
+    exercises = try TaskFactory.make(task)
+    configuration = try ModelConfiguration(
+      configJSON: try Self.file("config.json", in: files), source: "config.json of the learner")
+    tokenizer = try Tokenizer(
+      json: try Self.file("tokenizer.json", in: files), source: "tokenizer.json of the learner")
+    guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+      throw Failure(
+        "match tokenizer and model of", on: "run \(welcome.run)",
+        happened: "the tokenizer has \(tokenizer.vocabularySize) ids, the model rows for "
+          + "\(configuration.vocabularySize)",
+        remedy: "start the run from a model folder whose files belong together",
+        exitCode: .badInput)
+    }
+    stopTokens = configuration.stopTokens.union(tokenizer.stopTokens)
+    transformer = CPUTransformer(configuration: configuration, threads: threads)
+    numericClass = transformer.numericClass
+    generator = CPUGenerator(transformer)
+  }
+
+  private static func file(_ name: String, in files: [String: [UInt8]]) throws -> [UInt8] {
+    guard let bytes = files[name] else {
+      preconditionFailure("\(name) is not among the fetched \(files.keys.sorted())")
+    }
+    return bytes
+  }
+
+  /// Takes a version's weights; what was held before is gone, whether this works or throws.
+  package func load(_ fetched: FetchedSnapshot) throws {
+    let claimed = fetched.snapshot.version
+    version = nil
+    func refuse(_ happened: String) -> Failure {
+      Failure(
+        "load", on: "version \(claimed)", happened: happened,
+        remedy:
+          "the learner published weights it does not stand by: restart it from its checkpoint",
+        exitCode: .badInput)
+    }
+    guard claimed.lineage == lineage else {
+      throw refuse("it is of another lineage than this run's, \(lineage)")
+    }
+    let (written, tensors) = try SnapshotCodec.decode(fetched.bytes)
+    guard written == claimed else { throw refuse("its bytes say they are version \(written)") }
+    try transformer.load(tensors)
+    let digest = transformer.digest()
+    guard digest == claimed.digest else { throw refuse("its tensors have digest \(digest.short)") }
+    version = claimed
+  }
+
+  /// Samples and judges the tickets in one batch, in order. Nil when `shouldStop` said so.
+  package func makeGroups(
+    _ tickets: [Ticket], shouldStop: () -> Bool, progress: (Int) -> Void = { _ in }
+  ) throws -> [EncodedGroup]? {
+    guard let version else { preconditionFailure("\(tickets.count) tickets before any weights") }
+    let started = MonotonicClock.now
+    let exercises = tickets.map { exercise(of: $0.key) }
+    var requests: [GenerationRequest] = []
+    for (ticket, exercise) in zip(tickets, exercises) {
+      requests.append(try request(ticket.key, exercise))
+    }
+    guard let sampled = generator.generate(requests, shouldStop: shouldStop, progress: progress)
+    else { return nil }
+    let sampledAt = MonotonicClock.now
+    var groups: [EncodedGroup] = []
+    for (index, ticket) in tickets.enumerated() {
+      let trajectories = sampled[index].map {
+        Trajectory(completion: $0, verdict: judge(exercises[index], $0))
+      }
+      groups.append(
+        try encode(
+          TrajectoryGroup(
+            key: ticket.key, version: version, exercise: exercises[index].name,
+            prompt: requests[index].prompt, trajectories: trajectories,
+            temperature: requests[index].temperature, seed: settings.run.seed, actor: name,
+            numericClass: numericClass,
+            times: RolloutTimes(
+              ticketNanoseconds: started, sampledNanoseconds: sampledAt,
+              judgedNanoseconds: MonotonicClock.now))))
+    }
+    return groups
+  }
+
+  // MARK: one ticket
+
+  private func exercise(of key: TicketKey) -> Exercise {
+    let split: Split =
+      switch key.purpose {
+      case .train: .train
+      case .evaluate: .validation
+      }
+    return exercises.exercise(seed: settings.run.seed, split: split, index: key.number)
+  }
+
+  private func request(_ key: TicketKey, _ exercise: Exercise) throws -> GenerationRequest {
+    let prompt = (tokenizer.beginToken.map { [$0] } ?? []) + tokenizer.encode(exercise.prompt)
+    let longest = prompt.count + settings.sampling.maximumNewTokens
+    guard !prompt.isEmpty, longest <= configuration.maximumPositions else {
+      throw Failure(
+        "sample", on: "\(key), exercise \(exercise.name)",
+        happened: prompt.isEmpty
+          ? "its prompt has no tokens"
+          : "\(prompt.count) prompt tokens and sampling.maximumNewTokens = "
+            + "\(settings.sampling.maximumNewTokens) exceed the model's "
+            + "\(configuration.maximumPositions) positions",
+        remedy: prompt.isEmpty
+          ? "give the task prompts that this tokenizer can read"
+          : "lower sampling.maximumNewTokens or take a model with more positions",
+        exitCode: .settings)
+    }
+    // An evaluation's numbers are the same at every version: versions are compared in pairs.
+    let (samples, domain): (Int, RandomDomain) =
+      switch key.purpose {
+      case .train: (settings.sampling.groupSize, .train)
+      case .evaluate: (settings.evaluation.samples, .evaluate)
+      }
+    return GenerationRequest(
+      prompt: prompt, samples: samples, seed: settings.run.seed, domain: domain,
+      ticket: UInt64(key.number), temperature: Float(settings.sampling.temperature),
+      maximumNewTokens: settings.sampling.maximumNewTokens, stopTokens: stopTokens)
+  }
+
+  private func judge(_ exercise: Exercise, _ completion: Completion) -> Verdict {
+    let text = completion.finish == .stop ? completion.tokens.dropLast() : completion.tokens[...]
+    return exercises.judge(
+      exercise, completion: tokenizer.decode(Array(text)), tokenCount: completion.tokens.count,
+      isTruncated: completion.isTruncated)
+  }
+
+  private func encode(_ group: TrajectoryGroup) throws -> EncodedGroup {
+    let payload = group.encoded()
+    let maximum = settings.replay.maximumGroupBytes
+    guard payload.count <= maximum else {
+      throw Failure(
+        "submit", on: "the group of \(group.key)",
+        happened: "its \(payload.count) bytes exceed replay.maximumGroupBytes = \(maximum)",
+        remedy: "raise replay.maximumGroupBytes, or lower sampling.groupSize or "
+          + "sampling.maximumNewTokens",
+        exitCode: .settings)
+    }
+    let tokens = group.trajectories.reduce(0) { $0 + $1.completion.tokens.count }
+    groupCount += 1
+    tokenCount += tokens
+    return EncodedGroup(key: group.key, payload: payload, tokenCount: tokens)
+  }
+}

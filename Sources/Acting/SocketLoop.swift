@@ -1,0 +1,343 @@
+// The thread that owns an actor's sockets: it moves messages between replay, the weight server and
+// the two state machines (`Conversation`, `Fetcher`), and orders and deliveries between these and
+// the compute thread. It decides nothing itself.
+
+import Experience
+import Messaging
+import Operations
+import Policy
+import Wire
+
+final class SocketLoop {
+  /// A weight server silent this long while asked is connected to anew, and its address asked again.
+  static let weightsSilenceMilliseconds = 15_000
+  /// A compute thread that was told to stop is waited for; it looks once a token step.
+  static let stopSeconds = 10.0
+  /// A control frame and the largest group the settings allow.
+  static let maximumFrameBytes = 1 << 30
+  /// Messages that wait for a connection. Replay is taken for silent long before as many are made.
+  static let maximumUnsent = 1024
+
+  private let options: ActorOptions
+  private let log: Log
+  private let context: MessagingContext
+  private let wake: EventFD
+  private let port: ComputePort
+  private let worker: WorkerThread
+  private let signals: SignalWatch?
+  private let parent: ParentPipe?
+
+  private var conversation: Conversation
+  private var replay: DealerClient
+  private var unsentToReplay: [Frames] = []
+  private var welcome: Welcome?
+
+  private var fetcher = Fetcher(maximumFileBytes: Rollouts.maximumFileBytes)
+  private var plan: FetchPlan?
+  private var weights: DealerClient?
+  private var unsentToWeights: [Frames] = []
+  private var announcements: Announcements?
+  private var weightsConnectedAt = 0
+
+  /// Why it ended well; nil while it runs.
+  private var ending: String?
+
+  init(
+    _ options: ActorOptions, numericClass: String, port: ComputePort, worker: WorkerThread,
+    wake: EventFD, signals: SignalWatch?, parent: ParentPipe?, log: Log
+  ) throws {
+    self.options = options
+    self.log = log
+    self.wake = wake
+    self.port = port
+    self.worker = worker
+    self.signals = signals
+    self.parent = parent
+    context = try MessagingContext()
+    var limits = Conversation.Limits()
+    limits.giveUpMilliseconds = Int(options.giveUpSeconds * 1000)
+    conversation = Conversation(
+      name: options.name, address: options.address, numericClass: numericClass, limits: limits,
+      now: Self.now)
+    replay = try Self.connect(to: options.address, peer: "replay", in: context)
+  }
+
+  private static var now: Int { Int(MonotonicClock.now / 1_000_000) }
+
+  private static func connect(
+    to address: String, peer: String, in context: MessagingContext
+  ) throws(MessagingError) -> DealerClient {
+    var limits = SocketLimits()
+    limits.maximumFrameBytes = maximumFrameBytes
+    limits.maximumMessageBytes = maximumFrameBytes + WireLimits.maximumControlBytes
+    return try DealerClient(to: address, peer: peer, in: context, limits: limits)
+  }
+
+  /// Until the run is over or the actor is told to stop; why, in words.
+  func run() throws -> String {
+    while true {
+      wake.drain()
+      if let ending = try whyToEnd() { return ending }
+      takeOrders()
+      try receive()
+      conversation.advance(now: Self.now, progress: progress)
+      fetcher.advance(now: Self.now)
+      try carryOut()
+      try fetch()
+      try send()
+      try wait()
+    }
+  }
+
+  private func whyToEnd() throws -> String? {
+    if let signals, signals.isStopping { return "\(signals.lastSignal ?? "a signal") came" }
+    if let parent, parent.isOrphaned { return "the supervisor is gone" }
+    switch worker.outcome {
+    case .running: return ending
+    case .failed(let error): throw error
+    case .finished: return "the compute thread ended"
+    }
+  }
+
+  private var progress: Progress {
+    var progress = port.progress
+    if fetcher.goal != nil, progress.state.hasPrefix("waiting") { progress.state = fetcher.state }
+    return progress
+  }
+
+  private func takeOrders() {
+    while conversation.hasRoom, let order = port.orders.pop().element {
+      switch order {
+      case .tickets(let request): conversation.askForTickets(request, now: Self.now)
+      case .group(let group): conversation.submit(group, now: Self.now)
+      case .release(let key): conversation.release(key)
+      case .weights(let version, let isExact):
+        // It may have come between the question and now.
+        if !isExact, let fetched = port.takeNewest(than: (version ?? 0) - 1) {
+          port.deliver(.weights(fetched))
+          continue
+        }
+        plan?.want(FetchPlan.Demand(version: version, isExact: isExact))
+      }
+    }
+  }
+
+  // MARK: replay
+
+  private func receive() throws {
+    while let frames = try replay.socket.receive() {
+      do {
+        conversation.receive(try Envelope<Reply>(decoding: frames), now: Self.now)
+      } catch {
+        log.warning("a message of replay was left aside: \(error.sentence)")
+      }
+    }
+    while let frames = try weights?.socket.receive() {
+      do {
+        fetcher.receive(try Envelope<BlobReply>(decoding: frames), now: Self.now)
+      } catch {
+        log.warning("a message of the weight server was left aside: \(error.sentence)")
+      }
+    }
+    while let frame = try announcements?.next() {
+      // A hint: one that can not be read is as one that was lost.
+      if let snapshot = try? Snapshot(decodingAnnouncement: frame) {
+        plan?.hear(of: snapshot.version)
+      }
+    }
+    // Their events are to be read now and then.
+    _ = replay.isConnected
+    _ = weights?.isConnected
+  }
+
+  private func carryOut() throws {
+    for action in conversation.takeActions() {
+      switch action {
+      case .send(let envelope): unsentToReplay.append(envelope.encoded())
+      case .reconnect:
+        unsentToReplay = []
+        replay = try Self.connect(to: options.address, peer: "replay", in: context)
+      case .welcomed(let welcome): try join(welcome)
+      case .answer(let answer): port.deliver(.answer(answer))
+      case .newest(let version): plan?.hear(of: version)
+      case .finished: ending = "the run is finished"
+      case .fail(let problem): throw Self.failure(problem, address: options.address)
+      case .note(let text): log.info(text)
+      }
+    }
+  }
+
+  private func join(_ new: Welcome) throws {
+    defer { welcome = new }
+    let address = Self.reachable(new.weightsAddress, from: options.address)
+    if let old = welcome {
+      guard old.run == new.run, old.lineage == new.lineage, old.files == new.files,
+        old.settings == new.settings
+      else {
+        throw Failure(
+          "go on with", on: "run \(old.run)",
+          happened: "replay at \(options.address) now serves run \(new.run), lineage "
+            + "\(new.lineage), with other settings or files",
+          remedy: "start this actor again")
+      }
+    } else {
+      let files = try Rollouts.fileNames.map { name in
+        guard let file = new.files.first(where: { $0.name == name }) else {
+          throw Failure(
+            "join", on: "run \(new.run)", happened: "the learner serves no \(name)",
+            remedy: "start learner and actor from one build of forage", exitCode: .refused)
+        }
+        return file
+      }
+      plan = FetchPlan(lineage: new.lineage, files: files)
+    }
+    if let version = new.version { plan?.hear(of: version) }
+    if weights?.endpoint != address { try connectToWeights() }
+    let announced = Self.reachable(new.announceAddress, from: options.address)
+    if !announced.isEmpty, announcements?.endpoint != announced {
+      announcements = try Announcements(at: announced, in: context)
+    }
+
+    func connectToWeights() throws {
+      weights = try Self.connect(to: address, peer: "the weight server", in: context)
+      weightsConnectedAt = Self.now
+      unsentToWeights = []
+      fetcher.reconnected(now: Self.now)
+    }
+  }
+
+  // MARK: weights
+
+  private func fetch() throws {
+    guard plan != nil else { return }
+    if let outcome = fetcher.takeOutcome(), let result = plan?.finish(outcome) {
+      switch result {
+      case .files(let files): try deliver(files)
+      case .demanded(let fetched): port.deliver(.weights(fetched))
+      case .gone(let version, let sentence):
+        port.deliver(.gone(version: version, sentence: sentence))
+      case .offered(let fetched): port.offer(fetched)
+      case .failed(let problem):
+        throw Failure(
+          "fetch from", on: weights?.endpoint ?? "the weight server", happened: problem,
+          remedy: "start learner and actor from one build of forage", exitCode: .badInput)
+      }
+    }
+    plan?.begin(&fetcher, now: Self.now)
+    try reviveWeights()
+    for request in fetcher.takeRequests() { unsentToWeights.append(request.encoded()) }
+  }
+
+  private func deliver(_ files: [String: [UInt8]]) throws {
+    guard let welcome else { preconditionFailure("files before a welcome") }
+    let shape = try ModelConfiguration(
+      configJSON: files["config.json"] ?? [], source: "config.json of the learner")
+    fetcher.maximumSnapshotBytes = SnapshotCodec.maximumBytes(
+      shapes: shape.parameterShapes.map(\.shape))
+    port.deliver(.run(welcome, files: files))
+  }
+
+  /// Connects anew to a weight server that is asked and says nothing.
+  private func reviveWeights() throws {
+    guard fetcher.goal != nil, let old = weights else { return }
+    let silence = Self.now - fetcher.lastHeardMilliseconds
+    if silence >= Int(options.giveUpSeconds * 1000), plan?.isWaitedFor == true {
+      throw Failure(
+        "fetch from", on: old.endpoint, happened: "nothing came for \(silence / 1000) s",
+        remedy: "check that the learner runs and that this host reaches that address",
+        exitCode: .unavailable)
+    }
+    guard silence >= Self.weightsSilenceMilliseconds,
+      Self.now - weightsConnectedAt >= Self.weightsSilenceMilliseconds
+    else { return }
+    log.info(
+      "the weight server at \(old.endpoint) has been silent for \(silence / 1000) s: reconnecting")
+    weights = try Self.connect(to: old.endpoint, peer: "the weight server", in: context)
+    weightsConnectedAt = Self.now
+    unsentToWeights = []
+    fetcher.reconnected(now: Self.now)
+    conversation.greetAgain(now: Self.now)
+  }
+
+  // MARK: moving and waiting
+
+  private func send() throws {
+    try Self.send(&unsentToReplay, to: replay)
+    if let weights { try Self.send(&unsentToWeights, to: weights) }
+  }
+
+  /// Sends in order until there is no room or no connection. Whatever is not answered is asked
+  /// again in time, so what exceeds the bound may be left out.
+  private static func send(_ messages: inout [Frames], to client: DealerClient) throws {
+    var count = 0
+    while count < messages.count, try client.socket.send(messages[count]) == .sent { count += 1 }
+    messages.removeFirst(count)
+    if messages.count > maximumUnsent { messages.removeFirst(messages.count - maximumUnsent) }
+  }
+
+  private func wait() throws {
+    let poller = Poller()
+    poller.add(replay, for: unsentToReplay.isEmpty ? .readable : [.readable, .writable])
+    if let weights {
+      poller.add(weights, for: unsentToWeights.isEmpty ? .readable : [.readable, .writable])
+    }
+    if let announcements { announcements.add(to: poller) }
+    poller.add(fileDescriptor: wake.fileDescriptor)
+    if let signals { poller.add(fileDescriptor: signals.fileDescriptor) }
+    if let parent { poller.add(fileDescriptor: parent.fileDescriptor) }
+    let now = Self.now
+    let patience = conversation.nextMoment(now: now) - now
+    try poller.wait(
+      timeoutMilliseconds: max(1, fetcher.goal == nil ? patience : min(patience, 100)))
+  }
+
+  /// An address that names no host of its own is on the host that replay was reached at.
+  static func reachable(_ address: String, from known: String) -> String {
+    for wildcard in ["tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"]
+    where address.hasPrefix(wildcard) && known.hasPrefix("tcp://") {
+      guard let colon = known.lastIndex(of: ":") else { break }
+      return String(known[...colon] + address.dropFirst(wildcard.count))
+    }
+    return address
+  }
+
+  private static func failure(_ problem: Conversation.Problem, address: String) -> Failure {
+    switch problem {
+    case .refused(let refusal):
+      let remedy =
+        switch refusal.code {
+        case .numericClass:
+          "run it on a processor of the same family, with the same build, or give up exactness"
+        case .protocolVersion: "start replay and actor from one build of forage"
+        default: "check that the address is that of the run's replay"
+        }
+      return Failure(
+        "join the run at", on: address,
+        happened: "replay refused (\(refusal.code.rawValue)): \(refusal.sentence)",
+        remedy: remedy, exitCode: .refused)
+    case .gaveUp(let whom, let milliseconds):
+      return Failure(
+        "wait for", on: whom, happened: "nothing came for \(milliseconds / 1000) s",
+        remedy: "check that the run is up (forage status) and reachable from here, or wait longer "
+          + "with --give-up-seconds",
+        exitCode: .unavailable)
+    }
+  }
+}
+
+/// The subscription to the learner's announcements.
+private final class Announcements {
+  private let socket: Socket
+  let endpoint: String
+
+  init(at endpoint: String, in context: MessagingContext) throws(MessagingError) {
+    self.endpoint = endpoint
+    socket = try Socket(.subscriber, in: context)
+    try socket.connect(to: endpoint)
+    try socket.subscribe()
+  }
+
+  func next() throws(MessagingError) -> [UInt8]? { try socket.receive()?.first }
+
+  func add(to poller: Poller) { poller.add(socket) }
+}
