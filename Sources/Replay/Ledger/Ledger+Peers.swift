@@ -68,8 +68,12 @@ extension Ledger {
     for (peer, record) in peers where record.role == .actor && record.name == hello.name {
       lapseTickets(of: peer, keeping: kept, for: asker.peer)
       guard peer != asker.peer else { continue }
-      parked.removeAll { $0.asker.peer == peer }
       peers[peer] = nil
+      // Most likely nobody listens there; if somebody does, two actors share a name.
+      for entry in parked where entry.asker.peer == peer {
+        refuse(entry.asker, .helloFirst, "\(hello.name) has said hello from another connection")
+      }
+      parked.removeAll { $0.asker.peer == peer }
     }
     register(asker.peer, hello)
     renew(hello.holding, of: asker.peer)

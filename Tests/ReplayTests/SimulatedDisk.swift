@@ -1,0 +1,138 @@
+// A store in memory that forgets what was not committed: what the simulation crashes and reopens.
+
+import Experience
+import Replay
+import Wire
+
+/// Rules found broken, in order.
+final class Problems {
+  private(set) var all: [String] = []
+
+  func add(_ problem: String) { all.append(problem) }
+
+  func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
+    if !isTrue { all.append(problem()) }
+  }
+}
+
+struct SimulatedDisk {
+  /// Rules that were broken, in the order found.
+  let problems: Problems
+  private(set) var history = LedgerHistory()
+  private(set) var commits: [StepCommit] = []
+  let lagMax: Int
+  let batch: Int
+  /// Every ticket that a committed step has trained.
+  private(set) var trained: Set<Int> = []
+
+  init(lagMax: Int, batch: Int, problems: Problems) {
+    self.problems = problems
+    self.lagMax = lagMax
+    self.batch = batch
+  }
+
+  private func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
+    problems.require(isTrue, problem())
+  }
+
+  /// Is this group on the disk, waiting or retired?
+  func holds(_ key: TicketKey) -> Bool {
+    switch key.purpose {
+    case .train: history.groups[key.number] != nil || trained.contains(key.number)
+    case .evaluate(let version):
+      history.evaluationGroups[version]?[key.number] != nil
+        || history.closedEvaluations[version] == true
+    }
+  }
+
+  mutating func write(_ key: TicketKey, _ facts: GroupFacts) {
+    switch key.purpose {
+    case .train:
+      require(history.groups[key.number] == nil, "\(key) is written twice")
+      require(!trained.contains(key.number), "\(key) is written after it was trained")
+      history.groups[key.number] = facts
+      history.unfilled.removeAll { $0 == key.number }
+      history.accepted += 1
+    case .evaluate(let version):
+      require(history.evaluationGroups[version]?[key.number] == nil, "\(key) written twice")
+      history.evaluationGroups[version, default: [:]][key.number] = facts
+    }
+  }
+
+  mutating func write(_ drop: Drop) {
+    var totals = drop.wasAccepted ? history.dropped : history.refused
+    let old = totals[drop.reason] ?? DropTotals()
+    totals[drop.reason] = DropTotals(
+      groups: old.groups + 1, tokens: old.tokens + drop.tokens, bytes: old.bytes + drop.bytes)
+    if drop.wasAccepted {
+      require(history.groups[drop.key.number] != nil, "\(drop.key) dropped, never written")
+      history.dropped = totals
+      history.groups[drop.key.number] = nil
+      history.unfilled.append(drop.key.number)
+    } else {
+      history.refused = totals
+    }
+  }
+
+  mutating func write(_ record: EpochRecord) {
+    require(record.epoch > history.epoch, "epoch \(record.epoch) after \(history.epoch)")
+    history.epoch = record.epoch
+    history.announcement = record.announcement
+    if let first = record.firstVersion {
+      history.version = first
+      history.digests[0] = first.digest
+    }
+  }
+
+  mutating func writeLease(step: Int, tickets: [Int]) {
+    require(history.lease == nil, "step \(step) is leased twice")
+    require(tickets.count == batch && tickets == tickets.sorted(), "lease \(tickets)")
+    for number in tickets {
+      let version = history.groups[number]?.version ?? -1
+      require(version >= 0, "ticket \(number) is leased and not on the disk")
+      require(
+        version >= step - lagMax,
+        "ticket \(number) of version \(version) is leased to step \(step)")
+    }
+    if lagMax == 0 {
+      let expected = Array(step * batch..<(step + 1) * batch)
+      require(tickets == expected, "step \(step) leases \(tickets), not \(expected)")
+    }
+    history.lease = tickets
+  }
+
+  mutating func forgetLease() { history.lease = nil }
+
+  mutating func write(_ record: CommitRecord) {
+    let commit = record.commit
+    require(commit.tickets == history.lease, "a commit of another batch than the lease")
+    require(commit.step == history.version!.number, "step \(commit.step) is not the next")
+    require(commit.epoch == history.epoch, "a commit of epoch \(commit.epoch)")
+    for (number, fate) in zip(commit.tickets, record.fates) {
+      let isNew = trained.insert(number).inserted
+      require(isNew, "ticket \(number) is trained twice")
+      history.groups[number] = nil
+      history.retired.append(number)
+      history.fates[fate, default: 0] += 1
+    }
+    history.lowWater = record.lowWater
+    history.retired.removeAll { $0 < record.lowWater }
+    history.lease = nil
+    history.version = commit.version
+    history.digests[commit.version.number] = commit.version.digest
+    history.lastCommit = commit
+    history.undelivered.removeAll { record.deliveredEvaluations.contains($0.version) }
+    commits.append(commit)
+  }
+
+  mutating func write(_ summary: EvaluationSummary) {
+    history.closedEvaluations[summary.version] = true
+    history.evaluationGroups[summary.version] = nil
+    history.undelivered.append(summary)
+  }
+
+  mutating func abandonEvaluation(_ version: Int) {
+    history.closedEvaluations[version] = false
+    history.evaluationGroups[version] = nil
+  }
+}
