@@ -146,7 +146,7 @@ extension Ledger {
     announcement = record.announcement
     if let older = parkedLease {
       parkedLease = nil
-      refuse(older.asker, .fenced, "epoch \(epoch) has begun: another learner has taken over; exit")
+      refuseFenced(older.asker)
     }
     learner = asker.peer
     register(asker.peer, hello)

@@ -17,6 +17,10 @@ extension Ledger {
     return true
   }
 
+  mutating func refuseFenced(_ asker: Asker) {
+    refuse(asker, .fenced, "epoch \(epoch) has begun: another learner has taken over; exit")
+  }
+
   // MARK: Leases
 
   mutating func handleLease(_ asker: Asker, _ request: LeaseRequest) {
@@ -34,14 +38,14 @@ extension Ledger {
       outbox.append(.sendCommittedLease(asker, step: request.step))
       return
     }
-    if let older = parkedLease {
-      parkedLease = nil
-      reply(older.asker, .wait(Wait(milliseconds: 0, reason: "the later request of this peer")))
-    }
     parkLease(asker, request)
   }
 
   mutating func parkLease(_ asker: Asker, _ request: LeaseRequest) {
+    guard asker.peer == learner else { return refuseFenced(asker) }
+    if let older = parkedLease {
+      reply(older.asker, .wait(Wait(milliseconds: 0, reason: "the later request of this peer")))
+    }
     parkedLease = ParkedLease(asker: asker, request: request, since: now)
     isStirred = true
   }
@@ -160,7 +164,11 @@ extension Ledger {
       book.lease(tickets)
       lease = tickets
       // A learner fenced in the meantime asks no more; the next one gets the same list.
-      if asker.peer == learner { sendLease(asker, tickets: tickets) }
+      if asker.peer == learner {
+        sendLease(asker, tickets: tickets)
+      } else {
+        refuseFenced(asker)
+      }
     case .commit(let asker, let record): finishStep(asker, record)
     }
   }
