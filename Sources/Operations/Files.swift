@@ -72,7 +72,12 @@ public enum Files {
       }
       synchronize(descriptor, path: path, log: log)
     }
-    try renameDurably(from: aside, to: path, log: log)
+    do throws(Failure) {
+      try renameDurably(from: aside, to: path, log: log)
+    } catch {
+      unlink(aside)
+      throw error
+    }
   }
 
   public static func writeDurably(
