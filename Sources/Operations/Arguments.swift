@@ -192,8 +192,9 @@ private struct ArgumentReader {
     }
   }
 
-  /// The text after "=", or the word after the option. A word that is itself an option is refused: `--output --force` is a
-  /// forgotten value more often than a file of that name, which `--output=--force` still names.
+  /// The text after "=", or the word after the option. A word that is itself an option is refused:
+  /// `--output --force` is a forgotten value more often than a file of that name, which
+  /// `--output=--force` still names.
   private mutating func value(
     _ inline: String?, _ name: String, _ placeholder: String
   ) throws(ArgumentError) -> String {

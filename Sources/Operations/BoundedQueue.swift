@@ -43,7 +43,8 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
   private let pushEvent: EventFD?
   private let popEvent: EventFD?
 
-  /// `wakesPopper` is signalled by every push and by `close`, `wakesPusher` by every pop and by `close`.
+  /// `wakesPopper` is signalled by every push and by `close`, `wakesPusher` by every pop and by
+  /// `close`.
   public init(
     maximumCount: Int, maximumBytes: Int = .max, wakesPopper: EventFD? = nil,
     wakesPusher: EventFD? = nil

@@ -1,8 +1,8 @@
 // Files that survive a crash, and the few other things done to files.
 //
-// Durable means: written aside, fsynced, renamed, and the folder fsynced, so that a reader finds the
-// old file or the new one. An fsync that fails ends the process: Linux marks the pages clean, so a
-// retry would succeed with the bytes lost.
+// Durable means: written aside, fsynced, renamed, and the folder fsynced, so that a reader finds
+// the old file or the new one. An fsync that fails ends the process: Linux marks the pages clean,
+// so a retry would succeed with the bytes lost.
 
 import CSystem
 import Glibc
@@ -86,7 +86,8 @@ public enum Files {
     try writeDurably(path, Array(text.utf8), mode: mode, log: log)
   }
 
-  /// Renames a file or folder and fsyncs the folder it lands in. The content must be fsynced before.
+  /// Renames a file or folder and fsyncs the folder it lands in. The content must be fsynced
+  /// before.
   public static func renameDurably(
     from source: String, to target: String, log: Log = .silent
   ) throws(Failure) {

@@ -77,8 +77,9 @@ public struct MetricsReader {
 
   public init(path: String) { self.path = path }
 
-  /// Every whole line since the last call, in order. A torn last line waits for its rest; a file that
-  /// is not there yet has no lines; one that shrank (its writer restarted) is read from where it ends.
+  /// Every whole line since the last call, in order. A torn last line waits for its rest; a file
+  /// that is not there yet has no lines; one that shrank (its writer restarted) is read from where
+  /// it ends.
   public mutating func read() throws(Failure) -> [Document] {
     guard let size = Files.byteCount(path) else { return [] }
     if size < offset { offset = size }

@@ -1,7 +1,7 @@
 // What a run leaves behind, by path (DESIGN section 8), and where its sockets live.
 //
-// A socket's path may have 107 bytes, and a run's folder may be deep; so ipc sockets live in a short
-// folder of their own, named by a hash of the run's real path, that only its owner can enter.
+// A socket's path may have 107 bytes, and a run's folder may be deep; so ipc sockets live in a
+// short folder of their own, named by a hash of the run's real path, that only its owner can enter.
 
 import Glibc
 
@@ -24,7 +24,8 @@ public struct RunFolder: Sendable, Equatable {
   public var trace: String { "\(path)/trace.json" }
   public var report: String { "\(path)/report.html" }
   public var checkpoints: String { "\(path)/checkpoints" }
-  /// The model the run began with, which is also the frozen reference unless settings say otherwise.
+  /// The model the run began with, which is also the frozen reference unless settings say
+  /// otherwise.
   public var initialModel: String { "\(path)/initial" }
   public var locks: String { "\(path)/locks" }
   public var logs: String { "\(path)/logs" }
@@ -136,8 +137,8 @@ extension RunFolder {
     return "/tmp/forage-\(getuid())-\(hash)"
   }
 
-  /// FNV-1a (Fowler, Noll, Vo), 64 bits. A name, not an identity: the folder's owner and mode are what
-  /// is checked.
+  /// FNV-1a (Fowler, Noll, Vo), 64 bits. A name, not an identity: the folder's owner and mode are
+  /// what is checked.
   package static func hash(_ text: String) -> String {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -1,8 +1,8 @@
 // SIGTERM, Ctrl-C and a lost terminal as a descriptor to poll.
 //
 // A dispatch source lost 5 SIGTERMs in 20 (OpenBLAS starts a thread before `main` that takes them);
-// a handler that writes an eventfd lost none, whichever thread it ran on. SIGPIPE is ignored with it:
-// a peer or a pager that left is an error of the write, not the end of the process.
+// a handler that writes an eventfd lost none, whichever thread it ran on. SIGPIPE is ignored with
+// it: a peer or a pager that left is an error of the write, not the end of the process.
 
 import CSystem
 import Glibc

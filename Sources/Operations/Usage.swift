@@ -1,5 +1,5 @@
-// What a command takes, as data: the parser checks against it and `--help` is printed from it, so the
-// two cannot disagree.
+// What a command takes, as data: the parser checks against it and `--help` is printed from it, so
+// the two cannot disagree.
 
 /// The command line of one command.
 public struct Usage: Sendable {

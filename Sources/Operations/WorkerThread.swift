@@ -13,7 +13,8 @@ public enum WorkerOutcome: Sendable {
 
 /// A named pthread that runs one closure.
 public final class WorkerThread: Sendable {
-  /// Frames of a deep call chain with SIMD temporaries fit easily; the kernel commits what is touched.
+  /// Frames of a deep call chain with SIMD temporaries fit easily; the kernel commits what is
+  /// touched.
   public static let stackBytes = 8 << 20
 
   public let name: String

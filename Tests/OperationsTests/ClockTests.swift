@@ -88,7 +88,8 @@ import Testing
 
   @Test func `a fingerprint holds the model and what decides the kernels`() {
     let text =
-      "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Some CPU @ 2.0GHz\nflags\t\t: fpu fma avx2 sse\n"
+      "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Some CPU @ 2.0GHz\n"
+      + "flags\t\t: fpu fma avx2 sse\n"
     let fingerprint = Machine.fingerprint(cpuInformation: text)
     #expect(fingerprint.hasSuffix("Some CPU @ 2.0GHz [avx2 fma]"))
     #expect(Machine.fingerprint == Machine.fingerprint)

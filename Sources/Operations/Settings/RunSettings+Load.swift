@@ -7,8 +7,8 @@ extension RunSettings {
   /// A settings file is some hundred lines.
   public static let maximumFileBytes = 1 << 20
 
-  /// Reads a YAML file and lays `overrides` ("learner.learningRate=1e-5") over it, the last of a key
-  /// winning.
+  /// Reads a YAML file and lays `overrides` ("learner.learningRate=1e-5") over it, the last of a
+  /// key winning.
   ///
   /// Throws `Failure` when the file cannot be read and `DocumentError`, with line and column, when
   /// what it says is wrong; `FailureReport.report` words both.
