@@ -61,11 +61,18 @@ let package = Package(
     room("Wire", ["Experience", "Digests", "Documents", "Safetensors"]),
 
     // Roles: one room a process.
-    room("Acting", ["Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations"]),
-    room("Replay", ["Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "CSQLite"]),
+    room(
+      "Acting",
+      ["Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations"]),
+    room(
+      "Replay",
+      ["Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "CSQLite"]),
     room(
       "Learning",
-      ["Experience", "Digests", "Documents", "Objectives", "Policy", "Wire", "Messaging", "Operations"]),
+      [
+        "Experience", "Digests", "Documents", "Objectives", "Policy", "Wire", "Messaging",
+        "Operations",
+      ]),
 
     // Executables.
     program("forage-actor", ["Acting", "Operations"]),
@@ -93,13 +100,20 @@ let package = Package(
       exclude: ["Fixtures"]),
     tests("Objectives", ["Objectives", "Experience"]),
     tests("Wire", ["Wire", "Experience", "Digests", "Documents", "Safetensors"]),
-    tests("Replay", ["Replay", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations"]),
+    tests(
+      "Replay", ["Replay", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations"]),
     tests(
       "Acting",
-      ["Acting", "Learning", "Experience", "Digests", "Documents", "Tasks", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
+      [
+        "Acting", "Learning", "Experience", "Digests", "Documents", "Tasks", "Policy", "Tensors",
+        "Wire", "Messaging", "Operations",
+      ]),
     tests(
       "Learning",
-      ["Learning", "Experience", "Digests", "Documents", "Objectives", "Policy", "Tensors", "Wire", "Messaging", "Operations"]),
+      [
+        "Learning", "Experience", "Digests", "Documents", "Objectives", "Policy", "Tensors", "Wire",
+        "Messaging", "Operations",
+      ]),
     tests("Commands", ["Commands", "Documents", "Operations"]),
     tests("Tidy", []),
   ],
