@@ -110,6 +110,9 @@ public final class Optimizer<B: Backend> {
   private static var secondPrefix: String { "exp_avg_sq." }
 }
 
+/// The product's optimizer.
+public typealias CPUOptimizer = Optimizer<CPUBackend>
+
 /// The learning rate of a step: a linear warm-up, then linear to the final rate at the last step.
 /// It follows the count of steps, never the clock.
 public struct LearningRateSchedule: Equatable, Sendable {
