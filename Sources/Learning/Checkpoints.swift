@@ -1,0 +1,232 @@
+// Checkpoints on disk: Hugging Face folders with the optimizer's moments and a state beside them.
+//
+//   checkpoints/step-000100/  config.json  model.safetensors  tokenizer.json  ...
+//                             optimizer.safetensors  state.json
+//   checkpoints/latest        the name of the newest one that a step commit has named
+//
+// A folder is written aside, every file fsynced, then renamed, then its parent fsynced: after a
+// crash there is the whole folder or none. state.json carries a digest of every other file, and a
+// folder is believed only after all of them agree. Folders never replace one another.
+
+import Digests
+import Documents
+import Experience
+import Glibc
+import Operations
+import Policy
+import Safetensors
+
+/// What a checkpoint says of itself.
+public struct CheckpointState: Equatable, Sendable {
+  public var version: PolicyVersion
+  /// The chain of step digests up to this version; see `Learner`.
+  public var chain: Digest
+
+  public init(version: PolicyVersion, chain: Digest) {
+    self.version = version
+    self.chain = chain
+  }
+}
+
+/// A checkpoint read back whole.
+public struct LoadedCheckpoint: Sendable {
+  public var name: String
+  public var state: CheckpointState
+  public var model: ModelFolder
+  public var weights: [NamedTensor]
+  public var tokenizer: Tokenizer
+  public var optimizer: SafetensorsBlob
+}
+
+public struct Checkpoints {
+  /// The format of state.json; another number is refused.
+  public static let format = 1
+  /// An optimizer state of a 4-billion-parameter model in F32.
+  static let maximumOptimizerBytes = 1 << 35
+  private static let stateName = "state.json"
+  private static let optimizerName = "optimizer.safetensors"
+
+  public let folder: String
+  private let log: Log
+
+  public init(folder: String, log: Log = .silent) throws(Failure) {
+    self.folder = folder
+    self.log = log
+    try Files.makeFolder(folder)
+  }
+
+  public static func name(step: Int) -> String {
+    let digits = String(step)
+    return "step-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+  }
+
+  public func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+  /// Names of all checkpoints, newest first.
+  public func names() throws(Failure) -> [String] {
+    try Files.list(folder).filter { Self.step(of: $0) != nil }
+      .sorted { (Self.step(of: $0) ?? 0, $0) > (Self.step(of: $1) ?? 0, $1) }
+  }
+
+  /// The step of "step-000100" or "step-000100-2"; nil for anything else.
+  static func step(of name: String) -> Int? {
+    guard name.hasPrefix("step-") else { return nil }
+    return Int(name.dropFirst(5).prefix { $0 != "-" })
+  }
+}
+
+// MARK: - Writing
+
+extension Checkpoints {
+  /// Writes a checkpoint durably; its name.
+  public func save(
+    _ state: CheckpointState, configuration: ModelConfiguration, weights: [NamedTensor],
+    tokenizer: Tokenizer, optimizer: SafetensorsBlob
+  ) throws -> String {
+    let aside = "\(folder)/.writing-\(state.version.number)-\(getpid())"
+    try Files.remove(aside)
+    try Files.makeFolder(aside)
+    try ModelFolder.write(
+      to: aside, configuration: configuration, weights: weights, tokenizer: tokenizer)
+    try Files.writeDurably("\(aside)/\(Self.optimizerName)", optimizer.serialized(), log: log)
+    var digests: [(String, Document)] = []
+    for name in try Files.list(aside) {
+      digests.append((name, .string(try Self.digest(ofFile: "\(aside)/\(name)").hexadecimal)))
+    }
+    let document = Document.object([
+      ("format", .integer(Self.format)), ("lineage", .string(state.version.lineage)),
+      ("version", .integer(state.version.number)),
+      ("digest", .string(state.version.digest.hexadecimal)),
+      ("chain", .string(state.chain.hexadecimal)), ("files", .object(digests)),
+    ])
+    try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(document, pretty: true))
+    try Files.synchronizeFolder(aside, log: log)
+    let name = unusedName(step: state.version.number)
+    try Files.renameDurably(from: aside, to: path(name), log: log)
+    return name
+  }
+
+  /// A crashed attempt, or a fork, may have left a folder for this step: it stays as it is.
+  private func unusedName(step: Int) -> String {
+    let first = Self.name(step: step)
+    var name = first
+    var attempt = 2
+    while Files.exists(path(name)) {
+      name = "\(first)-\(attempt)"
+      attempt += 1
+    }
+    return name
+  }
+
+  /// Points `latest` at a checkpoint that a commit has named.
+  public func setLatest(_ name: String) throws(Failure) {
+    try Files.writeDurably("\(folder)/latest", name + "\n", log: log)
+  }
+
+  /// Removes the oldest checkpoints beyond `keep`; the first model stays for ever. The newest is
+  /// read back first, so that a bad one never pushes out the last good one.
+  public func rotate(keep: Int) throws {
+    let names = try names().filter { Self.step(of: $0) != 0 }
+    guard names.count > keep, let newest = names.first else { return }
+    _ = try readState(newest)
+    for name in names.dropFirst(max(2, keep)) {
+      try Files.remove(path(name))
+      log.debug("removed checkpoint \(name)")
+    }
+  }
+
+  /// Removes what crashed attempts left half written.
+  public func removeUnfinished() throws(Failure) {
+    for name in try Files.list(folder) where name.hasPrefix(".writing-") {
+      try Files.remove(path(name))
+    }
+  }
+}
+
+// MARK: - Reading
+
+extension Checkpoints {
+  /// The newest checkpoint whose every digest agrees, at most `version` steps on; bad ones are
+  /// logged and passed over. Nil when there is none.
+  public func newestGood(atMost version: Int? = nil) throws(Failure) -> LoadedCheckpoint? {
+    for name in try names() {
+      if let version, let step = Self.step(of: name), step > version { continue }
+      do {
+        return try load(name)
+      } catch {
+        log.error("checkpoint \(name) is passed over: \(error)")
+      }
+    }
+    return nil
+  }
+
+  public func load(_ name: String) throws -> LoadedCheckpoint {
+    let state = try readState(name)
+    let model = try ModelFolder(path: path(name))
+    let optimizer = try SafetensorsBlob(
+      parsing: Files.read(
+        "\(path(name))/\(Self.optimizerName)", maximumBytes: Self.maximumOptimizerBytes),
+      source: "\(path(name))/\(Self.optimizerName)")
+    return LoadedCheckpoint(
+      name: name, state: state, model: model, weights: try model.weights(),
+      tokenizer: try model.tokenizer(), optimizer: optimizer)
+  }
+
+  /// Reads state.json and holds every file against its digest.
+  public func readState(_ name: String) throws -> CheckpointState {
+    let path = "\(path(name))/\(Self.stateName)"
+    let fields = try Fields(JSON.parse(Files.read(path), source: path), source: path)
+    let format = try fields.integer("format", in: 0...Int.max)
+    guard format == Self.format else {
+      throw fields.error("format", "is \(format); this program reads \(Self.format)")
+    }
+    let version = PolicyVersion(
+      lineage: try fields.string("lineage"),
+      number: try fields.integer("version", in: 0...Int.max),
+      digest: try fields.digest("digest"))
+    let state = CheckpointState(version: version, chain: try fields.digest("chain"))
+    guard case .object(let files)? = fields.document("files")?.value else {
+      throw fields.error("files", "is missing")
+    }
+    for member in files {
+      guard case .string(let expected) = member.value.value else {
+        throw fields.error("files", "has a value that is not a digest")
+      }
+      let found = try Self.digest(ofFile: "\(self.path(name))/\(member.key)").hexadecimal
+      guard found == expected else {
+        throw Failure(
+          "read", on: "\(self.path(name))/\(member.key)",
+          happened: "its digest is \(found.prefix(12)), state.json says \(expected.prefix(12))",
+          remedy: "the file was changed or damaged; an older checkpoint is used instead",
+          exitCode: .badInput)
+      }
+    }
+    return state
+  }
+
+  /// Digests a file without holding it whole.
+  static func digest(ofFile path: String) throws(Failure) -> Digest {
+    guard let file = fopen(path, "rb") else { throw .system("open", on: path, exitCode: .noInput) }
+    defer { fclose(file) }
+    let digester = Digester()
+    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    defer { chunk.deallocate() }
+    while true {
+      let count = fread(chunk.baseAddress!, 1, chunk.count, file)
+      digester.update(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+      if count < chunk.count { break }
+    }
+    guard ferror(file) == 0 else { throw .system("read", on: path, exitCode: .storage) }
+    return digester.finish()
+  }
+}
+
+extension Fields {
+  /// A digest in hexadecimal.
+  func digest(_ key: String) throws(DocumentError) -> Digest {
+    guard let digest = Digest(hexadecimal: try string(key)) else {
+      throw error(key, "is not a digest of 64 hexadecimal digits")
+    }
+    return digest
+  }
+}

@@ -1,0 +1,279 @@
+// The learner's loop: lease a batch, take a step, commit it, publish the version it made.
+//
+// A step counts only once replay has committed it. So the order is: checkpoint durable, if due;
+// commit; acknowledgement; `latest` moved; version published. A learner that starts again loads its
+// newest good checkpoint and takes the steps after it once more, on the batches the ledger recorded;
+// replay answers a commit it already holds by comparing digests, and refuses one that differs, so a
+// resume that would bend the curve ends loudly instead.
+//
+// Every step's digest hangs on the one before it:
+//
+//   chain(k + 1) = H(chain(k), digest of version k + 1, outcome, optimizer updates)
+
+import Digests
+import Documents
+import Experience
+import Glibc
+import Messaging
+import Objectives
+import Operations
+import Policy
+import Safetensors
+import Wire
+
+/// Trains one run's policy until its steps are done or somebody asks it to stop.
+public final class Learner {
+  /// Steps in a row without finite numbers before the learner gives up.
+  static let maximumSkippedSteps = 3
+
+  private let settings: RunSettings
+  private let trainer: CohortTrainer
+  private let tokenizer: Tokenizer
+  private let checkpoints: Checkpoints
+  private let server: WeightServer
+  private let metrics: MetricsWriter
+  private let log: Log
+  private let isStopping: () -> Bool
+  private let link: ReplayLink
+  private let limits: GroupLimits
+
+  private var version: PolicyVersion
+  private var chain: Digest
+  private var phases = PhaseTimer()
+  private var state = "starting"
+  private var stateSince = MonotonicClock.now
+  private var skippedInARow = 0
+  private var lastActors: [ActorShare] = []
+  private var lastLease = MonotonicClock.now
+  private var idleNanoseconds: Int64 = 0
+
+  init(_ parts: LearnerParts) {
+    settings = parts.settings
+    trainer = parts.trainer
+    tokenizer = parts.tokenizer
+    checkpoints = parts.checkpoints
+    server = parts.server
+    metrics = parts.metrics
+    log = parts.log
+    isStopping = parts.isStopping
+    link = parts.link
+    version = parts.state.version
+    chain = parts.state.chain
+    limits = GroupLimits(
+      groupSize: settings.sampling.groupSize,
+      maximumPromptTokens: trainer.policy.configuration.maximumPositions,
+      maximumNewTokens: settings.sampling.maximumNewTokens,
+      vocabularySize: trainer.policy.configuration.vocabularySize)
+  }
+
+  /// Runs to the last step; throws `StopRequested` when asked to stop, after a checkpoint.
+  public func run() throws {
+    do {
+      try publish(pinned: [])
+      while version.number < settings.run.steps { try takeStep() }
+      log.info("all \(settings.run.steps) steps are committed; serving weights until told to stop")
+      try serveUntilFinished()
+    } catch is StopRequested {
+      try checkpointBeforeStopping()
+      throw StopRequested()
+    } catch is StepInterrupted {
+      try checkpointBeforeStopping()
+      throw StopRequested()
+    }
+  }
+
+  // MARK: - One step
+
+  private func takeStep() throws {
+    let step = version.number
+    let (lease, payload) = try leaseBatch(step)
+    enter("fetch")
+    let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
+    for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
+    let result = try trainer.train(
+      groups, step: step, enter: { self.enter($0) },
+      shouldStop: {
+        self.beat()
+        return self.isStopping()
+      })
+    try commit(step, result, lease: lease)
+    try publish(pinned: lease.pinnedVersions)
+    try record(step, result, lease: lease, groups: groups, payload: payload)
+  }
+
+  /// Waits for the batch of a step, however long actors take; replay says whom it waits for.
+  private func leaseBatch(_ step: Int) throws -> (BatchLease, [[UInt8]]) {
+    enter("lease_wait")
+    let began = MonotonicClock.now
+    defer { idleNanoseconds += MonotonicClock.now - began }
+    while true {
+      let answer = try link.ask { .lease(LeaseRequest(step: step, epoch: $0)) }
+      switch answer.body {
+      case .lease(let lease):
+        guard lease.step == step, lease.tickets.count == answer.payload.count else {
+          throw Failure(
+            "lease step \(step) from", on: "replay",
+            happened: "the answer is of step \(lease.step) with \(answer.payload.count) groups for "
+              + "\(lease.tickets.count) tickets",
+            remedy: "both ends must be of one version of Forage", exitCode: .internal)
+        }
+        return (lease, answer.payload)
+      case .wait(let wait):
+        setState("waiting for \(wait.reason)")
+        beat()
+        try pause(milliseconds: min(wait.milliseconds, 50))
+      default:
+        throw Failure(
+          "lease step \(step) from", on: "replay", happened: "the answer was of another kind",
+          remedy: "both ends must be of one version of Forage", exitCode: .internal)
+      }
+    }
+  }
+
+  private func commit(_ step: Int, _ result: StepResult, lease: BatchLease) throws {
+    try stopAfterTooManySkips(result, step: step)
+    enter("digest")
+    let weights = trainer.policy.copyWeights()
+    let digest = CPUTransformer.digest(weights)
+    let next = PolicyVersion(lineage: version.lineage, number: step + 1, digest: digest)
+    let nextChain = Self.link(chain, to: next, result.outcome, updates: trainer.optimizer.updates)
+    var name: String?
+    if (step + 1) % settings.learner.checkpointEvery == 0 || step + 1 == settings.run.steps {
+      enter("checkpoint")
+      name = try save(CheckpointState(version: next, chain: nextChain), weights: weights)
+    }
+    enter("commit_wait")
+    let answer = try link.ask { epoch in
+      .commit(
+        StepCommit(
+          step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets, version: next,
+          stateDigest: nextChain, checkpoint: name, trajectories: result.trajectories))
+    }
+    guard case .committed(let committed) = answer.body, committed.step == step else {
+      throw Failure(
+        "commit step \(step) to", on: "replay", happened: "the answer was of another kind",
+        remedy: "both ends must be of one version of Forage", exitCode: .internal)
+    }
+    if let name {
+      try checkpoints.setLatest(name)
+      try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
+    }
+    version = next
+    chain = nextChain
+  }
+
+  private func stopAfterTooManySkips(_ result: StepResult, step: Int) throws {
+    skippedInARow = result.outcome == .skipped ? skippedInARow + 1 : 0
+    if result.outcome == .skipped {
+      log.error(
+        "step \(step) is skipped: loss \(result.loss.loss), gradient norm \(result.gradientNorm), "
+          + "\(result.loss.notFinite) scalars not finite; the weights stay as they were")
+    }
+    if skippedInARow >= Self.maximumSkippedSteps {
+      throw Failure(
+        "train", on: "step \(step)",
+        happened: "\(skippedInARow) steps in a row had a loss or gradient that is not finite",
+        remedy: "lower learner.learningRate or look at the batches with forage inspect",
+        exitCode: .notFinite)
+    }
+  }
+
+  static func link(
+    _ chain: Digest, to version: PolicyVersion, _ outcome: StepOutcome, updates: Int
+  ) -> Digest {
+    let digester = Digester()
+    digester.update(chain.bytes)
+    digester.update(version.digest.bytes)
+    digester.update(outcome.rawValue)
+    digester.update(String(updates))
+    return digester.finish()
+  }
+
+  // MARK: - Publishing, recording, saving
+
+  private func publish(pinned: [Int]) throws {
+    enter("publish")
+    server.pin(Set(pinned))
+    server.publish(
+      version, bytes: SnapshotCodec.encode(trainer.policy.copyWeights(), version: version))
+  }
+
+  private func record(
+    _ step: Int, _ result: StepResult, lease: BatchLease, groups: [TrajectoryGroup],
+    payload: [[UInt8]]
+  ) throws {
+    enter("record")
+    let now = MonotonicClock.now
+    let actors = ActorRates(
+      before: lastActors, after: lease.actors, seconds: Double(now - lastLease) / 1e9)
+    lastActors = lease.actors
+    lastLease = now
+    let report = phases.finish()
+    let record = StepRecord(
+      step: step, result: result, lease: lease, groups: groups, phases: report,
+      leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: server.counters.bytesServed,
+      actors: actors)
+    try metrics.append(record.document())
+    log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
+  }
+
+  private func save(_ state: CheckpointState, weights: [NamedTensor]) throws -> String {
+    try checkpoints.save(
+      state, configuration: trainer.policy.configuration, weights: weights, tokenizer: tokenizer,
+      optimizer: trainer.optimizer.state())
+  }
+
+  /// Weights and moments stand at the last commit, whatever was under way: `train` changes them in
+  /// its last phase only, and a step that was not committed is taken again.
+  private func checkpointBeforeStopping() throws {
+    let names = try checkpoints.names()
+    let known = names.first.flatMap { try? checkpoints.readState($0) }
+    guard known?.chain != chain else { return }
+    guard trainer.policy.digest() == version.digest else {
+      log.warning("stopped within a commit: the checkpoint before it stands")
+      return
+    }
+    let name = try save(
+      CheckpointState(version: version, chain: chain), weights: trainer.policy.copyWeights())
+    try checkpoints.setLatest(name)
+    log.info("checkpoint \(name) written before stopping")
+  }
+
+  private func serveUntilFinished() throws {
+    while true {
+      setState("waiting for actors to finish the last evaluation")
+      let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
+      if case .wait(let wait) = answer.body {
+        if wait.isFinished { setState("finished: serving weights until told to stop") }
+        beat()
+        try pause(milliseconds: max(100, min(wait.milliseconds, 1000)))
+      }
+    }
+  }
+
+  private func pause(milliseconds: Int) throws {
+    let deadline = Deadline.after(seconds: Double(milliseconds) / 1000)
+    while !deadline.hasPassed {
+      if isStopping() { throw StopRequested() }
+      usleep(useconds_t(min(10_000, 1 + milliseconds * 1000)))
+    }
+  }
+
+  private func enter(_ phase: String) {
+    phases.enter(phase)
+    setState(phase == "lease_wait" ? "waiting for a batch" : "step \(version.number): \(phase)")
+    beat()
+  }
+
+  private func setState(_ text: String) {
+    guard text != state else { return }
+    state = text
+    stateSince = MonotonicClock.now
+  }
+
+  private func beat() {
+    link.beat(
+      state: state, since: stateSince, version: version,
+      idleMilliseconds: Int(idleNanoseconds / 1_000_000))
+  }
+}

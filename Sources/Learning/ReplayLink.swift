@@ -1,0 +1,118 @@
+// The learner's side of its conversation with replay: a request, its answer, and what to do when
+// neither comes. Every request may be asked again (a lease answers the same list, a commit of the
+// same digest is acknowledged again), so a lost message costs a repeat and nothing else.
+
+import Experience
+import Messaging
+import Operations
+import Wire
+
+/// The process was asked to stop while it waited.
+public struct StopRequested: Error, Sendable {}
+
+/// A learner's connection to replay; belongs to the thread that made it.
+public final class ReplayLink {
+  /// An answer later than this is asked for again: several group commits at the slowest disk.
+  static let repeatMilliseconds = 5_000
+  static let heartbeatNanoseconds: Int64 = 1_000_000_000
+
+  private let client: DealerClient
+  private let hello: () -> Hello
+  private let log: Log
+  private let stopDescriptor: Int32
+  private let isStopping: () -> Bool
+  private let patienceSeconds: Double
+  private var nextID = 1
+  private var lastHeartbeat: Int64 = 0
+  /// Of the newest welcome: what leases and commits carry.
+  public private(set) var welcome: Welcome?
+
+  /// `hello` is asked at the first meeting and again whenever replay has forgotten this learner.
+  public init(
+    to endpoint: String, in context: MessagingContext, patienceSeconds: Double,
+    stopDescriptor: Int32, isStopping: @escaping () -> Bool, log: Log,
+    hello: @escaping () -> Hello
+  ) throws {
+    client = try DealerClient(to: endpoint, peer: "replay", in: context)
+    self.hello = hello
+    self.log = log
+    self.stopDescriptor = stopDescriptor
+    self.isStopping = isStopping
+    self.patienceSeconds = patienceSeconds
+  }
+
+  public var epoch: Int { welcome?.epoch ?? 0 }
+
+  /// Says hello and keeps the welcome.
+  @discardableResult
+  public func meet() throws -> Welcome {
+    let answer = try exchange { _ in .hello(self.hello()) }
+    guard case .welcome(let welcome) = answer.body else { throw unexpected(answer.body, "hello") }
+    self.welcome = welcome
+    return welcome
+  }
+
+  /// Asks until replay answers, up to the patience; a refusal is thrown, but for one that says
+  /// replay has forgotten us: then hello comes first and the request again, under the new epoch.
+  public func ask(_ request: @escaping (_ epoch: Int) -> Request) throws -> Envelope<Reply> {
+    while true {
+      let answer = try exchange(request)
+      guard case .refused(let refusal) = answer.body else { return answer }
+      guard refusal.code == .helloFirst else { throw refusal }
+      log.info("replay does not know this learner any more: saying hello again")
+      try meet()
+    }
+  }
+
+  private func exchange(_ request: (Int) -> Request) throws -> Envelope<Reply> {
+    let id = nextID
+    nextID += 1
+    let waiting = Waiting(for: "replay at \(client.endpoint)")
+    let patience = Deadline.after(seconds: patienceSeconds)
+    let frames = Envelope(id: id, body: request(epoch)).encoded()
+    while true {
+      if isStopping() { throw StopRequested() }
+      do {
+        let reply = try client.exchange(
+          frames, matching: { Self.id(of: $0) == id },
+          deadlineMilliseconds: Self.repeatMilliseconds, wake: stopDescriptor)
+        return try Envelope<Reply>(decoding: reply)
+      } catch let error as MessagingError {
+        if isStopping() { throw StopRequested() }
+        guard case .timedOut = error.reason else { throw error }
+        guard !patience.hasPassed else {
+          throw waiting.expired(
+            remedy: "check that forage-replay runs (forage status, logs/replay.log)")
+        }
+        log.warning("\(waiting); asking again")
+      }
+    }
+  }
+
+  /// Says what this learner does, at most once a second; the answer is not waited for.
+  public func beat(state: String, since: Int64, version: PolicyVersion?, idleMilliseconds: Int) {
+    let now = MonotonicClock.now
+    guard now - lastHeartbeat >= Self.heartbeatNanoseconds, welcome != nil else { return }
+    lastHeartbeat = now
+    let heartbeat = Heartbeat(
+      holding: [], version: version, state: state,
+      stateMilliseconds: Int((now - since) / 1_000_000), tokensSampled: 0, groupsSubmitted: 0,
+      idleMilliseconds: idleMilliseconds)
+    let frames = Envelope(id: nextID, body: Request.heartbeat(heartbeat)).encoded()
+    nextID += 1
+    // A full queue or a lost connection shows in the next request; a heartbeat is only a hint.
+    _ = try? client.socket.send(frames)
+  }
+
+  /// The id of a reply's control frame, or nil when it cannot be read.
+  private static func id(of frames: Frames) -> Int? {
+    (try? Envelope<Reply>(decoding: frames))?.id
+  }
+
+  private func unexpected(_ body: Reply, _ request: String) -> any Error {
+    if case .refused(let refusal) = body { return refusal }
+    return Failure(
+      "say \(request) to", on: client.endpoint, happened: "the answer was of another kind",
+      remedy: "both ends must be of one version of Forage", exitCode: .internal)
+  }
+}

@@ -1,0 +1,151 @@
+// One line of metrics.jsonl: what a step saw and how long each part of it took. The names and
+// formulas are those of Docs/METRICS.md; where TRL reports the same thing, its name is used.
+
+import Documents
+import Experience
+import Objectives
+import Operations
+import Wire
+
+/// What a step's line is made from.
+struct StepRecord {
+  var step: Int
+  var result: StepResult
+  var lease: BatchLease
+  var groups: [TrajectoryGroup]
+  var phases: PhaseReport
+  /// Payload bytes of the lease, and of weights served so far.
+  var leasedBytes: Int
+  var servedBytes: Int
+  /// Actors' idle share and tokens since the last step; nil at the first.
+  var actors: ActorRates?
+
+  func document() -> Document {
+    var members: [(String, Document)] = [("step", .integer(step))]
+    func add(_ name: String, _ value: Double?) {
+      if let value { members.append((name, .number(value))) }
+    }
+    func count(_ name: String, _ value: Int) { members.append((name, .integer(value))) }
+
+    members.append(("outcome", .string(result.outcome.rawValue)))
+    addRollouts(add, count)
+    addLoss(add, count)
+    addLag(add, count)
+    for drop in lease.dropped {
+      count("dropped/\(drop.reason)/groups", drop.groups)
+      count("dropped/\(drop.reason)/tokens", drop.tokens)
+    }
+    count("queue/ready_groups", lease.readyGroups)
+    count("bytes/lease", leasedBytes)
+    count("bytes/weights_served", servedBytes)
+    add("actors/idle_share", actors?.idleShare)
+    add("actors/tokens_per_second", actors?.tokensPerSecond)
+    addTimes(add)
+    return .object(members)
+  }
+
+  private func addRollouts(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
+    let rollouts = result.rollouts
+    let trajectories = groups.flatMap(\.trajectories)
+    let total = Double(max(1, trajectories.count))
+    add("reward", rollouts.rewardMean)
+    add("reward_std", rollouts.rewardDeviation)
+    var parts: [(name: String, sum: Double)] = []
+    for part in trajectories.flatMap(\.verdict.parts) {
+      if let index = parts.firstIndex(where: { $0.name == part.part }) {
+        parts[index].sum += Double(part.value)
+      } else {
+        parts.append((part.part, Double(part.value)))
+      }
+    }
+    for part in parts { add("rewards/\(part.name)/mean", part.sum / total) }
+    add("accuracy/strict", Double(trajectories.count { $0.verdict.isStrictlyCorrect }) / total)
+    add("accuracy/lenient", Double(trajectories.count { $0.verdict.isLenientlyCorrect }) / total)
+    add("frac_reward_zero_std", rollouts.shareWithoutSpread)
+    add("completions/mean_length", rollouts.meanLength)
+    count("completions/min_length", rollouts.completions == 0 ? 0 : rollouts.lengthLeast)
+    count("completions/max_length", rollouts.lengthGreatest)
+    add("completions/clipped_ratio", rollouts.truncatedShare)
+    count("completions", rollouts.completions)
+    count("tokens/sampled", rollouts.tokens)
+    count("tokens/trained", result.loss.tokens)
+    count("groups/skipped", rollouts.groupsSkipped)
+  }
+
+  private func addLoss(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
+    let loss = result.loss
+    add("loss", loss.loss)
+    add("kl", loss.divergence)
+    add("entropy", loss.entropy)
+    add("grad_norm", result.gradientNorm)
+    add("learning_rate", result.learningRate)
+    if loss.tokens > 0 {
+      add("ratio/min", loss.ratioLeast)
+      add("ratio/mean", loss.ratioMean)
+      add("ratio/max", loss.ratioGreatest)
+      add("clip_ratio/low_mean", loss.lowClipShare)
+      add("clip_ratio/high_mean", loss.highClipShare)
+      add("clip_ratio/region_mean", loss.regionClipShare)
+      add("clip_ratio/dual_mean", loss.dualClipShare)
+    }
+    count("clamped/ratios", loss.ratiosClamped)
+    count("clamped/divergences", loss.divergencesClamped)
+    count("exact/fresh_tokens", result.freshTokens)
+    count("exact/mismatched_tokens", result.mismatchedTokens)
+    count("pack/rows", result.rows)
+    count("pack/microbatches", result.microbatches)
+  }
+
+  private func addLag(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
+    let lags = groups.map { step - $0.version.number }
+    add("lag/mean", Double(lags.reduce(0, +)) / Double(max(1, lags.count)))
+    count("lag/max", lags.max() ?? 0)
+  }
+
+  private func addTimes(_ add: (String, Double?) -> Void) {
+    add("time/step", phases.wallSeconds)
+    for phase in phases.phases { add("time/\(phase.name)", phase.seconds) }
+    add("time/coverage", phases.coverage)
+    let waiting = phases.phases.first { $0.name == "lease_wait" }?.seconds ?? 0
+    if phases.wallSeconds > 0 {
+      add("learner/idle_share", waiting / phases.wallSeconds)
+      add("learner/tokens_per_second", Double(result.loss.tokens) / phases.wallSeconds)
+    }
+  }
+}
+
+/// What actors did between two leases, by their own heartbeats.
+struct ActorRates {
+  var idleShare: Double
+  var tokensPerSecond: Double
+
+  /// Nil where no actor stood in both leases, or no time passed.
+  init?(before: [ActorShare], after: [ActorShare], seconds: Double) {
+    var idle = 0
+    var tokens = 0
+    var actors = 0
+    for actor in after {
+      guard let old = before.first(where: { $0.name == actor.name }),
+        actor.tokensSampled >= old.tokensSampled
+      else { continue }
+      idle += actor.idleMilliseconds - old.idleMilliseconds
+      tokens += actor.tokensSampled - old.tokensSampled
+      actors += 1
+    }
+    guard actors > 0, seconds > 0 else { return nil }
+    idleShare = min(1, max(0, Double(idle) / 1000 / seconds / Double(actors)))
+    tokensPerSecond = Double(tokens) / seconds
+  }
+}
+
+extension EvaluationSummary {
+  /// A line of metrics.jsonl of its own: it belongs to a version, not to a step.
+  func document() -> Document {
+    .object([
+      ("evaluation", .integer(version)), ("eval/prompts", .integer(prompts)),
+      ("eval/samples", .integer(samples)), ("eval/reward", .number(reward)),
+      ("eval/pass@1", .number(strict)), ("eval/lenient", .number(lenient)),
+      ("eval/pass@\(samples)", .number(passAtK)), ("eval/mean_length", .number(meanLength)),
+    ])
+  }
+}
