@@ -1,0 +1,42 @@
+// Gathers what a report tells from a run's folder.
+
+import Documents
+import Operations
+
+struct ReportSource {
+  private let run: RunFolder
+
+  init(_ run: RunFolder) throws { self.run = run }
+
+  /// Writes report.html; without a sentence the one written before is kept.
+  func write(sentence: String?) throws {
+    let path = "\(run.path)/sentence.txt"
+    if let sentence { try Files.writeDurably(path, sentence + "\n") }
+    let known =
+      Files.exists(path) ? try Files.readText(path).split(separator: "\n").first : nil
+    let page = ReportPage(facts: try facts(sentence: known.map(String.init)))
+    try Files.writeDurably(run.report, page.html())
+  }
+
+  private func facts(sentence: String?) throws -> ReportFacts {
+    var reader = MetricsReader(path: run.metrics)
+    var records: [Document] = []
+    var evaluations: [Document] = []
+    for document in Files.exists(run.metrics) ? try reader.read() : [] {
+      if document["evaluation"] != nil {
+        evaluations.append(document)
+      } else if let step = document["step"]?.integerValue {
+        // A resumed run takes steps again; the newest line of a step is the one that counts.
+        while let last = records.last?["step"]?.integerValue, last >= step { records.removeLast() }
+        records.append(document)
+      }
+    }
+    let held = try HeldOutResults(run)
+    return ReportFacts(
+      name: run.name, sentence: sentence, settings: try Files.readText(run.settings),
+      records: records, evaluations: evaluations,
+      heldOut: ["before", "after"].compactMap { label in
+        held.result(label).map { (label, $0) }
+      }, samples: [])
+  }
+}

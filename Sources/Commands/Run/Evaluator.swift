@@ -1,0 +1,168 @@
+// How good is a policy: greedy accuracy, pass@1 and pass@k from samples, strict and lenient, on a
+// fixed set of prompts, the same whenever it is asked.
+//
+//   pass@1 = mean over prompts of the share of its samples that are correct
+//   pass@k = share of prompts with a correct sample among all k
+//   interval = 1.96 standard errors of pass@1 over prompts (samples of one prompt are not
+//              independent, so prompts are what is counted)
+
+import Documents
+import Experience
+import Glibc
+import Policy
+import Tasks
+import Tensors
+
+/// What to ask.
+struct EvaluationPlan {
+  var split: Split
+  var prompts: Int
+  /// Samples a prompt at `temperature`; 0 asks greedily alone.
+  var samples: Int
+  var temperature: Float
+  var isGreedyAsked: Bool
+  var maximumNewTokens: Int
+  var seed: UInt64
+}
+
+/// The answer.
+struct EvaluationResult: Equatable {
+  var prompts = 0
+  var samples = 0
+  var greedyStrict: Double?
+  var greedyLenient: Double?
+  var strict = 0.0
+  /// Half the width of the 95 % interval of `strict`.
+  var strictInterval = 0.0
+  var lenient = 0.0
+  /// Strict, and not truncated.
+  var completed = 0.0
+  var passAtK = 0.0
+  var reward = 0.0
+  var meanLength = 0.0
+  var truncated = 0.0
+
+  var document: Document {
+    var members: [(String, Document)] = [
+      ("prompts", .integer(prompts)), ("samples", .integer(samples)),
+    ]
+    if let greedyStrict { members.append(("greedy", .number(greedyStrict))) }
+    if let greedyLenient { members.append(("greedy_lenient", .number(greedyLenient))) }
+    members += [
+      ("pass@1", .number(strict)), ("pass@1_interval", .number(strictInterval)),
+      ("lenient", .number(lenient)), ("completed_correct", .number(completed)),
+      ("pass@k", .number(passAtK)), ("reward", .number(reward)),
+      ("mean_length", .number(meanLength)), ("truncated", .number(truncated)),
+    ]
+    return .object(members)
+  }
+}
+
+/// Evaluates one policy on one task.
+struct Evaluator {
+  /// Prompts sampled together: enough rows to fill the kernels, little enough cache.
+  static let promptsAtOnce = 64
+
+  let policy: Transformer<CPUBackend>
+  let tokenizer: Tokenizer
+  let exercises: any Exercises
+
+  /// The prompt's tokens as actors feed them.
+  static func promptTokens(_ exercise: Exercise, _ tokenizer: Tokenizer) -> [Int32] {
+    (tokenizer.beginToken.map { [$0] } ?? []) + tokenizer.encode(exercise.prompt)
+  }
+
+  /// Nil when `shouldStop` said so. `progress` hears the share done.
+  func evaluate(
+    _ plan: EvaluationPlan, shouldStop: () -> Bool = { false },
+    progress: (Double) -> Void = { _ in }
+  ) -> EvaluationResult? {
+    let available = exercises.count(in: plan.split) ?? plan.prompts
+    let count = min(plan.prompts, available)
+    let problems = (0..<count).map {
+      exercises.exercise(seed: plan.seed, split: plan.split, index: $0)
+    }
+    let passes = (plan.samples > 0 ? 1.0 : 0) + (plan.isGreedyAsked ? 1 : 0)
+    var result = EvaluationResult(prompts: count, samples: plan.samples)
+    var done = 0.0
+    func judge(samples: Int, temperature: Float) -> [[Judged]]? {
+      defer { done += 1 / passes }
+      return sample(
+        problems, plan, samples: samples, temperature: temperature, shouldStop: shouldStop
+      ) { progress(done + $0 / passes) }
+    }
+    if plan.isGreedyAsked {
+      guard let greedy = judge(samples: 1, temperature: 0) else { return nil }
+      result.greedyStrict = mean(greedy.map { $0[0].verdict.isStrictlyCorrect ? 1 : 0 })
+      result.greedyLenient = mean(greedy.map { $0[0].verdict.isLenientlyCorrect ? 1 : 0 })
+    }
+    if plan.samples > 0 {
+      guard let judged = judge(samples: plan.samples, temperature: plan.temperature) else {
+        return nil
+      }
+      result.take(judged)
+    }
+    return result
+  }
+
+  private func sample(
+    _ problems: [Exercise], _ plan: EvaluationPlan, samples: Int, temperature: Float,
+    shouldStop: () -> Bool, progress: (Double) -> Void
+  ) -> [[Judged]]? {
+    let generator = Generator(policy)
+    var judged: [[Judged]] = []
+    while judged.count < problems.count {
+      let range = judged.count..<min(problems.count, judged.count + Self.promptsAtOnce)
+      let requests = range.map { index in
+        GenerationRequest(
+          prompt: Self.promptTokens(problems[index], tokenizer), samples: samples, seed: plan.seed,
+          domain: plan.split == .heldOut ? .heldOut : .validation, ticket: UInt64(index),
+          temperature: temperature, maximumNewTokens: plan.maximumNewTokens,
+          stopTokens: tokenizer.stopTokens)
+      }
+      guard let groups = generator.generate(requests, shouldStop: shouldStop) else { return nil }
+      for (index, group) in zip(range, groups) {
+        judged.append(
+          group.map { completion in
+            Judged(
+              verdict: exercises.judge(
+                problems[index], completion: tokenizer.decode(completion.tokens),
+                tokenCount: completion.tokens.count, isTruncated: completion.isTruncated),
+              completion: completion)
+          })
+      }
+      progress(Double(judged.count) / Double(problems.count))
+    }
+    return judged
+  }
+}
+
+private struct Judged {
+  var verdict: Verdict
+  var completion: Completion
+}
+
+extension EvaluationResult {
+  fileprivate mutating func take(_ judged: [[Judged]]) {
+    let all = judged.flatMap { $0 }
+    let byPrompt = judged.map { group in
+      mean(group.map { $0.verdict.isStrictlyCorrect ? 1 : 0 })
+    }
+    strict = mean(byPrompt)
+    let squares = byPrompt.reduce(0) { $0 + ($1 - strict) * ($1 - strict) }
+    let count = Double(byPrompt.count)
+    strictInterval = count > 1 ? 1.96 * (squares / (count - 1) / count).squareRoot() : 1
+    lenient = mean(all.map { $0.verdict.isLenientlyCorrect ? 1 : 0 })
+    completed = mean(
+      all.map { $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated ? 1 : 0 })
+    passAtK = mean(judged.map { $0.contains { $0.verdict.isStrictlyCorrect } ? 1 : 0 })
+    reward = mean(all.map { Double($0.verdict.reward) })
+    meanLength = mean(all.map { Double($0.completion.tokens.count) })
+    truncated = mean(all.map { $0.completion.isTruncated ? 1 : 0 })
+  }
+}
+
+/// 0 for nothing.
+private func mean(_ values: [Double]) -> Double {
+  values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
+}

@@ -1,0 +1,38 @@
+// evaluations.jsonl: what a run's policy scored on the held-out split, one line a time it was asked.
+
+import Documents
+import Operations
+
+struct HeldOutResults {
+  private let path: String
+  private let lines: [Document]
+
+  init(_ run: RunFolder) throws {
+    path = "\(run.path)/evaluations.jsonl"
+    var reader = MetricsReader(path: path)
+    lines = Files.exists(path) ? try reader.read() : []
+  }
+
+  /// The newest result under a label ("before", "after").
+  func result(_ label: String) -> Document? {
+    lines.last { $0["label"]?.stringValue == label }?["result"]
+  }
+
+  func record(_ label: String, version: Int, _ result: EvaluationResult) throws {
+    try MetricsWriter(path: path).append(
+      .object([
+        ("label", .string(label)), ("version", .integer(version)), ("result", result.document),
+      ]))
+  }
+
+  /// "greedy 0.51, pass@1 0.33 ± 0.02, pass@4 0.70 (512 held-out prompts x 4 samples)"
+  static func words(_ result: Document) -> String {
+    func number(_ key: String, _ digits: Int = 3) -> String {
+      RunView.format(result[key]?.numberValue, digits)
+    }
+    let samples = result["samples"]?.integerValue ?? 0
+    return "greedy \(number("greedy")), pass@1 \(number("pass@1")) ± \(number("pass@1_interval")), "
+      + "pass@\(samples) \(number("pass@k")), lenient \(number("lenient")) "
+      + "(\(result["prompts"]?.integerValue ?? 0) held-out prompts x \(samples) samples)"
+  }
+}

@@ -1,0 +1,133 @@
+// forage run: the main job, from a settings file to the closing sentence; or a run that was cut off,
+// continued from its folder.
+
+import Documents
+import Glibc
+import Learning
+import Operations
+import Policy
+import Tensors
+
+enum RunCommand: Command {
+  static let usage = Usage(
+    "forage run",
+    "Trains a policy: makes the run's folder, starts replay, learner and actors, shows progress, "
+      + "evaluates before and after, and leaves a report.",
+    positionals: [Usage.Positional("CONFIG", "a settings file (YAML)", isRequired: false)],
+    options: [
+      .value("resume", "DIR", "continue the run in this folder; needs no CONFIG"),
+      .value("folder", "DIR", "make the run here instead of runs/<name>-NNN"),
+      .value("listen", "ADDRESS", "serve actors on other hosts at this address (tcp)"),
+      .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
+      .flag("plain", "plain lines instead of the live view"),
+    ],
+    takesOverrides: true,
+    example: "forage run Configs/arithmetic.yaml --learner.learningRate=1e-4")
+
+  static func run(_ arguments: Arguments) throws -> ExitCode {
+    if let folder = arguments.value("resume") {
+      guard arguments.positional(0) == nil, arguments.overrides.isEmpty else {
+        throw Failure(
+          "resume", on: folder, happened: "a resumed run keeps the settings it began with",
+          remedy: "leave CONFIG and --section.key out, or start a new run", exitCode: .usage)
+      }
+      let run = try RunFolder.open(folder)
+      let settings = try RunSettings.load(path: run.settings)
+      return try carryOut(run, settings, isPlain: arguments.flag("plain"))
+    }
+    guard let config = arguments.positional(0) else {
+      throw ArgumentError(program: usage.program, fact: .missingPositional("CONFIG"))
+    }
+    var overrides = arguments.overrides
+    if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    let settings = try RunSettings.load(path: config, overrides: overrides)
+    try settings.network.checkListen()
+    let parts = try RunParts(settings, source: config)
+    if arguments.flag("dry-run") {
+      Terminal.write(try DryRun(parts).text())
+      return .success
+    }
+    let run =
+      if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
+        try RunFolder.create(under: "runs", name: settings.run.name)
+      }
+    try Files.writeDurably(run.settings, settings.yaml)
+    return try carryOut(run, settings, isPlain: arguments.flag("plain"))
+  }
+
+  private static func carryOut(
+    _ run: RunFolder, _ settings: RunSettings, isPlain: Bool
+  ) throws -> ExitCode {
+    let lock = try RunLock(run: run, role: "run")
+    defer { withExtendedLifetime(lock) {} }
+    let signals = try SignalWatch()
+    let began = MonotonicClock.now
+    let parts = try RunParts(settings, source: run.settings)
+    let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
+    say("run \(run.path): \(cores) threads, log files in \(run.logs)")
+    let preparation = RunPreparation(
+      run: run, parts: parts, threads: cores, say: say, shouldStop: { signals.isStopping })
+    guard try preparation.prepare() else { return stopped(run) }
+
+    let training = try RunTraining(
+      run: run, settings: settings, cores: cores, signals: signals, isPlain: isPlain)
+    let learningBegan = MonotonicClock.now
+    guard try training.carryOut() else { return stopped(run) }
+    let learningSeconds = MonotonicClock.seconds(since: learningBegan)
+
+    guard let sentence = try conclude(run, parts, cores, signals, seconds: learningSeconds) else {
+      return stopped(run)
+    }
+    try ReportSource(run).write(sentence: sentence)
+    say("whole run \(RunView.clock(MonotonicClock.seconds(since: began)))")
+    Terminal.write(
+      """
+
+      \(sentence)
+
+      report: \(run.report)
+      next:   forage inspect \(run.path) --step \(settings.run.steps - 1)   reads what it wrote
+
+      """)
+    return .success
+  }
+
+  /// Evaluates the last version and says, in a sentence, what the run came to.
+  private static func conclude(
+    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ signals: SignalWatch, seconds: Double
+  ) throws -> String? {
+    let checkpoints = try Checkpoints(folder: run.checkpoints)
+    guard let last = try checkpoints.newestGood() else {
+      throw Failure(
+        "evaluate", on: run.checkpoints, happened: "no checkpoint in it is whole",
+        remedy: "look at the learner's log", exitCode: .badInput)
+    }
+    let held = try HeldOutResults(run)
+    let version = last.state.version.number
+    let policy = Transformer(
+      configuration: parts.configuration, backend: CPUBackend(threads: cores))
+    try policy.load(last.weights)
+    say("evaluating version \(version)")
+    guard
+      let result = RunPreparation.heldOut(
+        policy, parts, shouldStop: { signals.isStopping })
+    else { return nil }
+    try held.record("after", version: version, result)
+    say("after: \(HeldOutResults.words(result.document))")
+    let before = held.result("before")
+    func number(_ key: String, _ document: Document?) -> String {
+      RunView.format(document?[key]?.numberValue, 3)
+    }
+    return "\(parts.settings.run.name): held-out accuracy went from "
+      + "\(number("pass@1", before)) to \(number("pass@1", result.document)) sampled (pass@1), from "
+      + "\(number("greedy", before)) to \(number("greedy", result.document)) greedy, in "
+      + "\(RunView.clock(seconds)) of reinforcement learning, \(version) steps."
+  }
+
+  private static func stopped(_ run: RunFolder) -> ExitCode {
+    Terminal.write("\nstopped; continue with: forage run --resume \(run.path)\n")
+    return .success
+  }
+
+  static func say(_ line: String) { Terminal.write(line + "\n") }
+}

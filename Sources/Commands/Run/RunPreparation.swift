@@ -1,0 +1,201 @@
+// Everything before the first process is started: settings checked, the folder made, the task and
+// the model made or read, the warm start, the evaluation before, the first checkpoint.
+//
+// Each part leaves its result in the folder and is skipped when it is there, so a run that was cut
+// off here resumes here.
+
+import Digests
+import Documents
+import Experience
+import Glibc
+import Learning
+import Objectives
+import Operations
+import Policy
+import Safetensors
+import Tasks
+import Tensors
+
+/// The parts of a run that its settings name, checked.
+struct RunParts {
+  var settings: RunSettings
+  var exercises: any Exercises
+  var tokenizer: Tokenizer
+  var configuration: ModelConfiguration
+  var objective: GRPOSettings
+
+  /// Reads what the settings name and refuses what cannot work, before anything is made.
+  init(_ settings: RunSettings, source: String) throws {
+    self.settings = settings
+    let task = try Fields(settings.task, source: source, path: "task")
+    exercises = try TaskFactory.make(task)
+    try task.finish()
+    objective = try GRPOSettings(
+      settings.objective, source: source, maximumNewTokens: settings.sampling.maximumNewTokens)
+    if settings.model.path.isEmpty {
+      guard let alphabet = exercises.alphabet else {
+        throw Failure(
+          "make a model for", on: source,
+          happened: "the task is free text, which has no vocabulary of its own",
+          remedy: "name a model's folder in model.path", exitCode: .settings)
+      }
+      tokenizer = Tokenizer.characters(alphabet, words: exercises.tags)
+      configuration = try Self.newModel(settings, tokenizer)
+    } else {
+      let folder = try ModelFolder(path: settings.model.path)
+      tokenizer = try folder.tokenizer()
+      configuration = folder.configuration
+    }
+    try checkLengths(source)
+    try checkCounts(source)
+  }
+
+  /// Splits of a made task are finite: an evaluation may not ask for more than there is.
+  private func checkCounts(_ source: String) throws {
+    let asked = [
+      ("evaluation.prompts", settings.evaluation.prompts, Split.validation),
+      ("evaluation.finalPrompts", settings.evaluation.finalPrompts, Split.heldOut),
+    ]
+    for (key, count, split) in asked {
+      guard let available = exercises.count(in: split), count > available else { continue }
+      throw Failure(
+        "run", on: source,
+        happened: "\(key) is \(count), and the \(split.rawValue) split has \(available) exercises",
+        remedy: "lower it, or make the split larger", exitCode: .settings)
+    }
+  }
+
+  private static func newModel(
+    _ settings: RunSettings, _ tokenizer: Tokenizer
+  ) throws -> ModelConfiguration {
+    let section = settings.model
+    guard section.hiddenSize % section.heads == 0, section.heads % section.keyValueHeads == 0,
+      (section.hiddenSize / section.heads) % 2 == 0
+    else {
+      throw Failure(
+        "make a model of", on: "hiddenSize \(section.hiddenSize)",
+        happened: "it does not divide into \(section.heads) heads of an even size that share "
+          + "\(section.keyValueHeads) keys and values",
+        remedy: "choose heads that divide hiddenSize and keyValueHeads that divides heads",
+        exitCode: .settings)
+    }
+    return ModelConfiguration(
+      vocabularySize: tokenizer.vocabularySize, hiddenSize: section.hiddenSize,
+      feedForwardSize: section.feedForwardSize, layers: section.layers, heads: section.heads,
+      keyValueHeads: section.keyValueHeads, maximumPositions: section.maximumPositions,
+      isTied: true, stopTokens: tokenizer.stopTokens)
+  }
+
+  /// The longest prompt seen in a sample and the new tokens must fit the model's positions.
+  private func checkLengths(_ source: String) throws {
+    let longest =
+      (0..<64).map {
+        Evaluator.promptTokens(
+          exercises.exercise(seed: settings.run.seed, split: .train, index: $0), tokenizer
+        ).count
+      }.max() ?? 0
+    let needed = longest + settings.sampling.maximumNewTokens
+    guard needed <= configuration.maximumPositions else {
+      throw Failure(
+        "run", on: source,
+        happened: "a prompt of \(longest) tokens and sampling.maximumNewTokens = "
+          + "\(settings.sampling.maximumNewTokens) need \(needed) positions, the model has "
+          + "\(configuration.maximumPositions)",
+        remedy: "lower sampling.maximumNewTokens or use a model with more positions",
+        exitCode: .settings)
+    }
+  }
+}
+
+/// Prepares one run's folder.
+struct RunPreparation {
+  let run: RunFolder
+  let parts: RunParts
+  let threads: Int
+  let say: (String) -> Void
+  let shouldStop: () -> Bool
+
+  /// Makes what is missing; false when asked to stop on the way.
+  func prepare() throws -> Bool {
+    let checkpoints = try Checkpoints(folder: run.checkpoints)
+    try checkpoints.removeUnfinished()
+    let policy = Transformer(
+      configuration: parts.configuration, backend: CPUBackend(threads: threads))
+    let first = Checkpoints.name(step: 0)
+    if try checkpoints.names().contains(first) {
+      try policy.load(checkpoints.load(first).weights)
+    } else {
+      guard try makeFirstModel(policy, checkpoints) else { return false }
+    }
+    return try evaluateBefore(policy)
+  }
+
+  private func makeFirstModel(
+    _ policy: Transformer<CPUBackend>, _ checkpoints: Checkpoints
+  ) throws -> Bool {
+    let settings = parts.settings
+    if settings.model.path.isEmpty {
+      policy.initialize(seed: settings.run.seed)
+      say("made a model of \(RunView.count(Double(policy.parameterCount))) parameters")
+    } else {
+      try policy.load(ModelFolder(path: settings.model.path).weights())
+    }
+    if settings.model.path.isEmpty, settings.warmStart.maximumSteps > 0 {
+      guard try warmStart(policy) else { return false }
+    }
+    let version = PolicyVersion(lineage: run.name, number: 0, digest: policy.digest())
+    let state = CheckpointState(version: version, chain: version.digest)
+    let optimizer = Optimizer(policy, settings: OptimizerSettings())
+    let name = try checkpoints.save(
+      state, configuration: parts.configuration, weights: policy.copyWeights(),
+      tokenizer: parts.tokenizer, optimizer: optimizer.state())
+    try checkpoints.setLatest(name)
+    return true
+  }
+
+  private func warmStart(_ policy: Transformer<CPUBackend>) throws -> Bool {
+    let section = parts.settings.warmStart
+    say(
+      "warm start: supervised learning until pass@1 lies in \(section.stopAtLeast) to "
+        + "\(section.stopAtMost)")
+    let warmStart = WarmStart(
+      settings: parts.settings, policy: policy, tokenizer: parts.tokenizer,
+      exercises: parts.exercises)
+    let began = MonotonicClock.now
+    let accuracy = try warmStart.run(shouldStop: shouldStop) { progress in
+      if progress.step % section.evaluateEvery == 0, let accuracy = progress.accuracy {
+        say(
+          "  step \(progress.step): loss \(RunView.format(progress.loss, 3)) nats a token, "
+            + "pass@1 \(RunView.format(accuracy, 3))")
+      }
+    }
+    guard let accuracy else { return false }
+    say(
+      "warm start done in \(RunView.clock(MonotonicClock.seconds(since: began))): pass@1 "
+        + "\(RunView.format(accuracy, 3)) on the validation split")
+    return true
+  }
+
+  private func evaluateBefore(_ policy: Transformer<CPUBackend>) throws -> Bool {
+    let held = try HeldOutResults(run)
+    if held.result("before") != nil { return true }
+    guard let result = Self.heldOut(policy, parts, shouldStop: shouldStop) else { return false }
+    try held.record("before", version: 0, result)
+    say("before: \(HeldOutResults.words(result.document))")
+    return true
+  }
+
+  /// The evaluation before and after: the same prompts and random numbers each time.
+  static func heldOut(
+    _ policy: Transformer<CPUBackend>, _ parts: RunParts, shouldStop: () -> Bool
+  ) -> EvaluationResult? {
+    let settings = parts.settings
+    let plan = EvaluationPlan(
+      split: .heldOut, prompts: settings.evaluation.finalPrompts,
+      samples: settings.evaluation.finalSamples,
+      temperature: Float(settings.sampling.temperature), isGreedyAsked: true,
+      maximumNewTokens: settings.sampling.maximumNewTokens, seed: settings.run.seed)
+    return Evaluator(policy: policy, tokenizer: parts.tokenizer, exercises: parts.exercises)
+      .evaluate(plan, shouldStop: shouldStop)
+  }
+}

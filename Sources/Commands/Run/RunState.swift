@@ -1,0 +1,96 @@
+// How a run stands, gathered from what it leaves anyway: the lines of metrics.jsonl and replay's
+// answer to `status`. The live view, the plain lines and `forage status` all read this.
+
+import Documents
+import Operations
+
+/// A run, seen from outside.
+struct RunState {
+  /// Records kept for sparklines and rates.
+  static let window = 400
+
+  var name: String
+  var steps: Int
+  /// The newest step's records, oldest first.
+  private(set) var records: [Document] = []
+  /// Steps recorded so far: the number of the newest plus one.
+  private(set) var step = 0
+  private(set) var evaluations: [(version: Int, accuracy: Double, reward: Double)] = []
+  /// Replay's own account; nil when it did not answer.
+  var status: Document?
+
+  init(name: String, steps: Int) {
+    self.name = name
+    self.steps = steps
+  }
+
+  mutating func take(_ documents: [Document]) {
+    for document in documents {
+      if let version = document["evaluation"]?.integerValue {
+        evaluations.append(
+          (
+            version, document["eval/pass@1"]?.numberValue ?? 0,
+            document["eval/reward"]?.numberValue ?? 0
+          ))
+      } else if let number = document["step"]?.integerValue {
+        // A resumed run takes steps again; the newest line of a step is the one that counts.
+        records.removeAll { ($0["step"]?.integerValue ?? -1) >= number }
+        records.append(document)
+        if records.count > Self.window { records.removeFirst() }
+        step = number + 1
+      }
+    }
+  }
+
+  /// The newest value of a metric; nil before the first step.
+  func latest(_ metric: String) -> Double? { records.last?[metric]?.numberValue }
+
+  /// The mean of a metric over the newest `count` steps that have it.
+  func mean(_ metric: String, over count: Int) -> Double? {
+    let values = records.suffix(count).compactMap { $0[metric]?.numberValue }
+    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  func series(_ metric: String) -> [Double] { records.compactMap { $0[metric]?.numberValue } }
+
+  /// Seconds to the last step at the pace of the newest steps.
+  var secondsLeft: Double? {
+    mean("time/step", over: 20).map { $0 * Double(max(0, steps - step)) }
+  }
+}
+
+extension Document {
+  /// The member's number or text; nil when it has none.
+  func number(_ key: String) -> Double? {
+    guard let member = self[key] else { return nil }
+    return member.numberValue
+  }
+
+  func text(_ key: String) -> String? {
+    guard let member = self[key] else { return nil }
+    return member.stringValue
+  }
+
+  var integerValue: Int? {
+    if case .integer(let number) = value { return number }
+    return nil
+  }
+
+  var numberValue: Double? {
+    switch value {
+    case .integer(let number): Double(number)
+    case .number(let number): number
+    default: nil
+    }
+  }
+
+  var stringValue: String? {
+    if case .string(let text) = value { return text }
+    return nil
+  }
+
+  var elements: [Document] {
+    if case .array(let elements) = value { return elements }
+    return []
+  }
+}

@@ -1,0 +1,191 @@
+// A run as a few lines of text: a bar and the numbers that matter, drawn from `RunState`. On a
+// terminal the lines are drawn over themselves; elsewhere each report is one plain line.
+
+import Documents
+import Operations
+
+enum RunView {
+  /// Wider terminals get no wider bars: they would not tell more.
+  static let maximumWidth = 100
+
+  /// The full view, at most `width` columns.
+  static func lines(_ state: RunState, elapsedSeconds: Double, width: Int) -> [String] {
+    let width = min(width, maximumWidth)
+    var lines = [progressLine(state, elapsedSeconds: elapsedSeconds, width: width)]
+    lines.append(learningLine(state, width: width))
+    lines.append(objectiveLine(state))
+    lines.append(speedLine(state))
+    lines.append(stepLine(state, width: width))
+    lines += waitingLines(state)
+    return lines.map { clip($0, to: width) }
+  }
+
+  /// One line for a log.
+  static func plainLine(_ state: RunState, elapsedSeconds: Double) -> String {
+    var parts = [
+      "step \(state.step)/\(state.steps)", "reward \(format(state.mean("reward", over: 5), 3))",
+      "accuracy \(percent(state.mean("accuracy/strict", over: 5)))",
+    ]
+    if let evaluation = state.evaluations.last {
+      parts.append("validation \(percent(evaluation.accuracy)) at step \(evaluation.version)")
+    }
+    parts += [
+      "kl \(format(state.latest("kl"), 4))",
+      "clip \(percent(state.latest("clip_ratio/region_mean")))",
+      "lag \(format(state.latest("lag/mean"), 1))",
+      "\(count(state.mean("actors/tokens_per_second", over: 10))) sampled tokens/s",
+      "\(count(state.mean("learner/tokens_per_second", over: 10))) trained tokens/s",
+      bottleneck(state), "left \(clock(state.secondsLeft))",
+    ]
+    return parts.filter { !$0.isEmpty }.joined(separator: ", ")
+  }
+
+  // MARK: - Lines
+
+  private static func progressLine(
+    _ state: RunState, elapsedSeconds: Double, width: Int
+  ) -> String {
+    let share = Double(state.step) / Double(max(1, state.steps))
+    let head = "\(state.name)  step \(state.step)/\(state.steps) "
+    let tail = " \(percent(share))  \(clock(elapsedSeconds)) gone, \(clock(state.secondsLeft)) left"
+    return head + bar(share, width: max(10, width - head.count - tail.count)) + tail
+  }
+
+  private static func learningLine(_ state: RunState, width: Int) -> String {
+    var line = "  reward \(format(state.mean("reward", over: 5), 3)) "
+    line += sparkline(state.series("reward"), width: 24)
+    line += "  sampled accuracy \(percent(state.mean("accuracy/strict", over: 5)))"
+    if let evaluation = state.evaluations.last {
+      line += "  validation \(percent(evaluation.accuracy)) (step \(evaluation.version)) "
+      line += sparkline(state.evaluations.map(\.accuracy), width: 12)
+    }
+    return line
+  }
+
+  private static func objectiveLine(_ state: RunState) -> String {
+    "  kl \(format(state.latest("kl"), 4))  clipped \(percent(state.latest("clip_ratio/region_mean")))"
+      + "  entropy \(format(state.latest("entropy"), 3))"
+      + "  length \(format(state.latest("completions/mean_length"), 1))"
+      + "  no spread \(percent(state.latest("frac_reward_zero_std")))"
+      + "  lag \(format(state.latest("lag/mean"), 2))"
+  }
+
+  private static func speedLine(_ state: RunState) -> String {
+    "  sampling \(count(state.mean("actors/tokens_per_second", over: 10))) tokens/s"
+      + "  training \(count(state.mean("learner/tokens_per_second", over: 10))) tokens/s"
+      + "  step \(format(state.mean("time/step", over: 10), 2)) s  \(bottleneck(state))"
+  }
+
+  /// The newest step's phases as one bar of letters, longest first in the legend.
+  private static func stepLine(_ state: RunState, width: Int) -> String {
+    let phases = phaseShares(state)
+    guard !phases.isEmpty else { return "  waiting for the first step" }
+    let legend = phases.prefix(5).map { "\($0.name) \(percent($0.share))" }.joined(separator: ", ")
+    return "  a step is \(legend)"
+  }
+
+  private static func waitingLines(_ state: RunState) -> [String] {
+    waiting(state).map { "  " + $0 }
+  }
+
+  /// Who does or waits for what, and since when, by replay's account.
+  static func waiting(_ state: RunState) -> [String] {
+    var lines: [String] = []
+    for peer in state.status?["peers"]?.elements ?? [] {
+      let name = peer.text("name") ?? "?"
+      let doing = peer.text("state") ?? ""
+      let since = peer.number("since_ms").map { " for \(format($0 / 1000, 1)) s" } ?? ""
+      lines.append("\(name): \(doing)\(since)")
+    }
+    return lines
+  }
+
+  // MARK: - Facts
+
+  /// Who waits for whom, in words.
+  static func bottleneck(_ state: RunState) -> String {
+    guard let learner = state.mean("learner/idle_share", over: 10) else { return "" }
+    if learner > 0.1 { return "the learner waits for actors \(percent(learner)) of a step" }
+    if let actors = state.mean("actors/idle_share", over: 10), actors > 0.1 {
+      return "actors wait for the learner \(percent(actors)) of the time"
+    }
+    return "nobody waits long"
+  }
+
+  static func phaseShares(_ state: RunState) -> [(name: String, share: Double)] {
+    guard case .object(let members)? = state.records.last?.value,
+      let whole = state.latest("time/step"), whole > 0
+    else { return [] }
+    return members.compactMap { member -> (name: String, share: Double)? in
+      guard member.key.hasPrefix("time/"), member.key != "time/step",
+        member.key != "time/coverage", let seconds = member.value.numberValue
+      else { return nil }
+      return (String(member.key.dropFirst(5)), seconds / whole)
+    }.sorted { $0.share > $1.share }
+  }
+
+  // MARK: - Shapes
+
+  static func bar(_ share: Double, width: Int) -> String {
+    let filled = Int((Double(width) * min(1, max(0, share))).rounded())
+    return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+  }
+
+  /// The series in `width` columns, each the mean of its part, from least to greatest.
+  static func sparkline(_ values: [Double], width: Int) -> String {
+    let finite = values.filter(\.isFinite)
+    guard let least = finite.min(), let greatest = finite.max() else { return "" }
+    let marks = Array("▁▂▃▄▅▆▇█")
+    let columns = min(width, finite.count)
+    return String(
+      (0..<columns).map { column in
+        let part = finite[column * finite.count / columns..<(column + 1) * finite.count / columns]
+        let mean = part.reduce(0, +) / Double(part.count)
+        let height = greatest > least ? (mean - least) / (greatest - least) : 0.5
+        return marks[min(7, Int(height * 8))]
+      })
+  }
+
+  // MARK: - Numbers
+
+  static func format(_ value: Double?, _ digits: Int) -> String {
+    guard let value, value.isFinite else { return "-" }
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    guard abs(value) * scale < 9e15 else { return "\(value)" }
+    let scaled = (value * scale).rounded()
+    let whole = Int(abs(scaled)) / Int(scale)
+    let sign = scaled < 0 ? "-" : ""
+    guard digits > 0 else { return "\(sign)\(whole)" }
+    let fraction = String(Int(abs(scaled)) % Int(scale))
+    return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
+  }
+
+  static func percent(_ share: Double?) -> String {
+    guard let share, share.isFinite else { return "-" }
+    return format(share * 100, share != 0 && abs(share) < 0.1 ? 1 : 0) + " %"
+  }
+
+  /// 12,345 as "12.3k".
+  static func count(_ value: Double?) -> String {
+    guard let value, value.isFinite else { return "-" }
+    if value >= 1e6 { return format(value / 1e6, 1) + "M" }
+    if value >= 1e3 { return format(value / 1e3, 1) + "k" }
+    return format(value, 0)
+  }
+
+  /// "3:07", "1:02:03".
+  static func clock(_ seconds: Double?) -> String {
+    guard let seconds, seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "-" }
+    let whole = Int(seconds.rounded())
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    if whole >= 3600 {
+      return "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))"
+    }
+    return "\(whole / 60):\(two(whole % 60))"
+  }
+
+  private static func clip(_ line: String, to width: Int) -> String {
+    line.count <= width ? line : String(line.prefix(width - 1)) + "…"
+  }
+}
