@@ -4,13 +4,12 @@
 /// What a socket may hold, wait for and accept.
 public struct SocketLimits: Equatable, Sendable {
   /// A frame's bytes, at both ends: a receiver drops the connection of a sender that exceeds it,
-  /// and the sender would never hear why. 16 chunks of weights; a group of 64 completions of
-  /// 4,096 tokens has 4 MiB.
-  public var maximumFrameBytes = 16 << 20
+  /// and the sender would never hear why. A group of 64 completions of 32,768 tokens has 40 MiB.
+  public var maximumFrameBytes = 64 << 20
   /// A message's frames: the groups of the largest batch, an identity and a control frame.
   public var maximumFrames = 65_538
-  /// A message's bytes over all frames: a lease of 1,024 groups of 256 KiB.
-  public var maximumMessageBytes = 256 << 20
+  /// A message's bytes over all frames: a lease of 1,024 groups of 1 MiB.
+  public var maximumMessageBytes = 1 << 30
   /// Messages queued toward one peer before a send answers `wouldBlock`.
   public var sendQueueMessages = 256
   /// Messages queued from one peer before libzmq stops reading its connection.

@@ -23,9 +23,9 @@ public enum WireLimits {
   /// What a refusal, a wait, a heartbeat or a verifier says; longer ones are cut at the sender.
   public static let maximumSentenceBytes = 1024
   /// Tickets of one request: more than an actor could sample before their lease ends.
-  public static let maximumTickets = 1024
+  public static let maximumTickets = 4096
   /// Tickets an actor lists as held: those asked for, and those whose group is on its way.
-  public static let maximumHeldTickets = 4096
+  public static let maximumHeldTickets = 8192
   /// Files a run is made of.
   public static let maximumFiles = 64
   /// Evaluations, pinned versions and drop reasons told with one lease.

@@ -211,7 +211,7 @@ public struct ActorSection: Sendable {
 
   init(_ fields: Fields) throws(DocumentError) {
     count = try fields.integer("count", default: 2, in: 0...4096)
-    ticketsPerRequest = try fields.integer("ticketsPerRequest", default: 16, in: 1...65_536)
+    ticketsPerRequest = try fields.integer("ticketsPerRequest", default: 16, in: 1...4096)
     threads = try fields.integer("threads", default: 0, in: 0...1024)
   }
 }
