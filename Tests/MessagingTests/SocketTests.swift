@@ -5,7 +5,7 @@ import Messaging
 import Testing
 
 /// Far above what a loopback exchange takes, far below a person's patience.
-private let patienceMilliseconds = 5_000
+private let patienceMilliseconds = 20_000
 
 /// A router and a dealer in conversation: the router has heard the dealer and knows its identity.
 private final class Conversation {
@@ -179,7 +179,7 @@ func awaitEvent(_ wanted: SocketEvent, from monitor: SocketMonitor) throws -> Bo
     while let event = try monitor.next() {
       if event == wanted { return true }
     }
-    if try poller.wait(timeoutMilliseconds: 5_000) == 0 { return false }
+    if try poller.wait(timeoutMilliseconds: 20_000) == 0 { return false }
   }
   return false
 }
