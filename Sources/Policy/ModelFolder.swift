@@ -238,6 +238,9 @@ extension ModelFolder {
     return JSON.write(.object(members), pretty: true) + "\n"
   }
 
+  /// The class that takes tokenizer.json as it stands. For the Qwen2 family transformers 5 puts its own
+  /// in its place, with Qwen2's pattern: a character vocabulary is opened there by
+  /// `PreTrainedTokenizerFast.from_pretrained`, not by `AutoTokenizer`.
   private static func tokenizerConfig(
     _ configuration: ModelConfiguration, _ tokenizer: Tokenizer
   ) -> String {

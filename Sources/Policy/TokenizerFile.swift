@@ -10,6 +10,8 @@ private enum Limit {
   static let tokens = 1 << 21
   static let spellingBytes = 4096
   static let patternBytes = 8192
+  /// The longest text split by a pattern known to take linear time; others keep `Pattern`'s bound.
+  static let knownSubjectBytes = 64 << 20
   static let addedTokens = 1 << 16
   /// Steps of a normalizer, pre-tokenizer or post-processor, sequences within sequences included.
   static let steps = 32
@@ -356,6 +358,15 @@ extension TokenizerFile {
   private static let words =
     #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
+  /// Patterns of published models whose time is known to be linear: GPT-2; Qwen 2 and 3; Llama 3.
+  private static let linearPatterns: Set<String> = {
+    func split(numbers: String) -> String {
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + numbers
+        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    }
+    return [words, split(numbers: #"\p{N}"#), split(numbers: #"\p{N}{1,3}"#)]
+  }()
+
   private static func separator(_ step: Fields) throws(DocumentError) -> PreTokenizer.Separator {
     let section = try step.section("pattern")
     if section.has("String") {
@@ -370,7 +381,9 @@ extension TokenizerFile {
     _ text: String, _ fields: Fields, _ key: String
   ) throws(DocumentError) -> Pattern {
     do {
-      return try Pattern(text)
+      let longest =
+        linearPatterns.contains(text) ? Limit.knownSubjectBytes : Pattern.maximumSubjectBytes
+      return try Pattern(text, maximumSubjectBytes: longest)
     } catch {
       throw fields.error(key, "\(error)")
     }
