@@ -2,7 +2,7 @@
 
 import Operations
 
-protocol Command {
+protocol Command: SendableMetatype {
   static var usage: Usage { get }
   static func run(_ arguments: Arguments) throws -> ExitCode
 }

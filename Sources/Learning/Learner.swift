@@ -239,15 +239,20 @@ public final class Learner {
     log.info("checkpoint \(name) written before stopping")
   }
 
+  /// Serves weights for the last evaluation, takes its result, and stays until told to stop.
   private func serveUntilFinished() throws {
+    var isOver = false
     while true {
-      setState("waiting for actors to finish the last evaluation")
-      let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
-      if case .wait(let wait) = answer.body {
-        if wait.isFinished { setState("finished: serving weights until told to stop") }
-        beat()
-        try pause(milliseconds: max(100, min(wait.milliseconds, 1000)))
+      setState(isOver ? "done, serving weights until told to stop" : "waiting for the last evaluation")
+      if !isOver {
+        let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
+        if case .lease(let lease) = answer.body, lease.tickets.isEmpty {
+          for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
+          isOver = true
+        }
       }
+      beat()
+      try pause(milliseconds: isOver ? 500 : 50)
     }
   }
 

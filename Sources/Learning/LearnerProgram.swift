@@ -33,7 +33,8 @@ public enum LearnerProgram {
 
   /// Runs the program; the status to exit with.
   public static func main(_ words: [String]) -> ExitCode {
-    var log = Log.standardError("learner")
+    // A supervisor appends standard error to the run's own log.
+    let log = Log.standardError("learner")
     do {
       let arguments = try Arguments(words, usage: usage)
       if arguments.wantsHelp {
@@ -44,7 +45,6 @@ public enum LearnerProgram {
         throw ArgumentError(program: usage.program, fact: .missingPositional("--run DIR"))
       }
       let run = try RunFolder.open(path)
-      log = try Log("learner", file: nil)
       let threads = try arguments.integer("threads", in: 1...1024)
       try learn(run, threads: threads, log: log)
       return .success

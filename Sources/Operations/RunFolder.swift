@@ -26,9 +26,22 @@ public struct RunFolder: Sendable, Equatable {
   public var checkpoints: String { "\(path)/checkpoints" }
   /// The model the run began with, which is also the frozen reference unless settings say
   /// otherwise.
-  public var initialModel: String { "\(path)/initial" }
+  public var initialModel: String { checkpoint(step: 0) }
   public var locks: String { "\(path)/locks" }
   public var logs: String { "\(path)/logs" }
+
+  /// The text that names this run's branch apart from every other run's, made once with the folder.
+  public func lineage() throws(Failure) -> String {
+    let path = "\(path)/lineage"
+    if Files.exists(path) {
+      let text = try Files.readText(path, maximumBytes: 256)
+      return String(text.prefix { !$0.isNewline })
+    }
+    let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+    let made = "\(name)-\(String(repeating: "0", count: 8 - suffix.count))\(suffix)"
+    try Files.writeDurably(path, made + "\n")
+    return made
+  }
 
   public func log(_ role: String) -> String { "\(logs)/\(role).log" }
 

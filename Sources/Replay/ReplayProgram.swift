@@ -12,10 +12,10 @@ public enum ReplayProgram {
 
   /// Runs to the end; what went wrong is in the log and on standard error.
   public static func run(folder path: String) -> ExitCode {
-    var log = Log.standardError("replay")
+    // A supervisor appends standard error to the run's own log.
+    let log = Log.standardError("replay")
     do {
       let folder = try RunFolder.open(path)
-      log = try Log("replay", file: folder.log("replay"))
       try serve(folder, log)
       return .success
     } catch {

@@ -143,7 +143,7 @@ struct RunPreparation {
     if settings.model.path.isEmpty, settings.warmStart.maximumSteps > 0 {
       guard try warmStart(policy) else { return false }
     }
-    let version = PolicyVersion(lineage: run.name, number: 0, digest: policy.digest())
+    let version = PolicyVersion(lineage: try run.lineage(), number: 0, digest: policy.digest())
     let state = CheckpointState(version: version, chain: version.digest)
     let optimizer = Optimizer(policy, settings: OptimizerSettings())
     let name = try checkpoints.save(

@@ -83,7 +83,7 @@ final class RunTraining {
   /// Whether replay says that the last version's evaluation is done too.
   private func isEvaluated() -> Bool {
     state.status = looker.ask()
-    return state.status?["finished"] == .bool(true)
+    return state.status?["isFinished"] == .bool(true)
   }
 
   private func stalled() -> Failure {

@@ -91,11 +91,15 @@ enum RunView {
   /// Who does or waits for what, and since when, by replay's account.
   static func waiting(_ state: RunState) -> [String] {
     var lines: [String] = []
-    for peer in state.status?["peers"]?.elements ?? [] {
+    for peer in state.status?["peers"]?.elements ?? [] where peer.text("role") != "looker" {
       let name = peer.text("name") ?? "?"
       let doing = peer.text("state") ?? ""
-      let since = peer.number("since_ms").map { " for \(format($0 / 1000, 1)) s" } ?? ""
-      lines.append("\(name): \(doing)\(since)")
+      let since = peer.number("stateMilliseconds").map { " for \(format($0 / 1000, 1)) s" } ?? ""
+      lines.append("\(name): \(doing.isEmpty ? "no word yet" : doing)\(since)")
+    }
+    for wait in state.status?["waits"]?.elements ?? [] {
+      let since = wait.number("milliseconds").map { " for \(format($0 / 1000, 1)) s" } ?? ""
+      lines.append("\(wait.text("who") ?? "?") waits for \(wait.text("for") ?? "?")\(since)")
     }
     return lines
   }

@@ -66,7 +66,7 @@ package final class ReplayService {
     self.folder = folder
     self.log = log
     store = try LedgerStore(
-      path: folder.ledger, newLineage: Self.newLineage(of: folder),
+      path: folder.ledger, newLineage: folder.lineage(),
       settings: Self.fixedSettings(settings))
     let history = try store.history()
     ledger = Ledger(
@@ -91,12 +91,6 @@ package final class ReplayService {
     log.info(
       "serving \(store.lineage) at \(self.endpoint): step \(ledger.nextStep) of "
         + "\(settings.run.steps), \(history.groups.count) groups on hand")
-  }
-
-  /// Names this run's branch: two runs of one name differ.
-  private static func newLineage(of folder: RunFolder) -> String {
-    let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-    return "\(folder.name)-\(String(repeating: "0", count: 8 - suffix.count))\(suffix)"
   }
 
   /// What must not change while a ledger lives: a ticket's work follows from these.
