@@ -2,10 +2,9 @@
 // repeated spelling, id or merge is refused, and so is every kind of step this tokenizer has not.
 
 import Documents
-import Patterns
 
 /// The largest a tokenizer.json is believed to be; the greatest published are near half of these.
-private enum Limit {
+enum TokenizerLimit {
   static let fileBytes = 64 << 20
   static let tokens = 1 << 21
   static let spellingBytes = 4096
@@ -44,7 +43,7 @@ struct TokenizerFile: Sendable {
   ]
 
   init(json: [UInt8], source: String) throws(DocumentError) {
-    let document = try JSON.parse(json, source: source, maximumByteCount: Limit.fileBytes)
+    let document = try JSON.parse(json, source: source, maximumByteCount: TokenizerLimit.fileBytes)
     let fields = try Fields(document, source: source)
     let modelFields = try fields.section("model")
     normalizer = try Self.normalizer(fields)
@@ -98,8 +97,8 @@ extension TokenizerFile {
 
   private static func addedTokens(_ fields: Fields) throws(DocumentError) -> [Added] {
     var tokens: [Added] = []
-    for entry in try fields.sections("added_tokens", maximumCount: Limit.addedTokens) {
-      let content = try entry.string("content", maximumLength: Limit.spellingBytes)
+    for entry in try fields.sections("added_tokens", maximumCount: TokenizerLimit.addedTokens) {
+      let content = try entry.string("content", maximumLength: TokenizerLimit.spellingBytes)
       guard !content.isEmpty else {
         throw entry.error("content", "an empty token matches anywhere")
       }
@@ -109,7 +108,7 @@ extension TokenizerFile {
       let isSpecial = try entry.bool("special", default: false)
       tokens.append(
         Added(
-          id: Int32(try entry.integer("id", in: 0...Limit.tokens - 1)), content: content,
+          id: Int32(try entry.integer("id", in: 0...TokenizerLimit.tokens - 1)), content: content,
           isSpecial: isSpecial,
           isNormalized: try entry.bool("normalized", default: !isSpecial),
           stripsLeft: try entry.bool("lstrip", default: false),
@@ -166,8 +165,9 @@ extension TokenizerFile {
     guard case .object(let members)? = model.document("vocab")?.value else {
       throw model.error("vocab", "expected a mapping of spellings to ids")
     }
-    guard members.count <= Limit.tokens else {
-      throw model.error("vocab", "\(members.count) tokens, expected at most \(Limit.tokens)")
+    guard members.count <= TokenizerLimit.tokens else {
+      throw model.error(
+        "vocab", "\(members.count) tokens, expected at most \(TokenizerLimit.tokens)")
     }
     return try modelVocabulary(members, model)
   }
@@ -179,15 +179,15 @@ extension TokenizerFile {
     ids.reserveCapacity(members.count)
     var taken = Set<Int32>(minimumCapacity: members.count)
     for member in members {
-      guard case .integer(let id) = member.value.value, 0..<Limit.tokens ~= id else {
+      guard case .integer(let id) = member.value.value, 0..<TokenizerLimit.tokens ~= id else {
         throw model.error(
-          "vocab", "\(member.key) has no id from 0 to \(Limit.tokens - 1)")
+          "vocab", "\(member.key) has no id from 0 to \(TokenizerLimit.tokens - 1)")
       }
-      guard 1...Limit.spellingBytes ~= member.key.utf8.count else {
+      guard 1...TokenizerLimit.spellingBytes ~= member.key.utf8.count else {
         throw model.error(
           "vocab",
           "token \(id) is spelled in \(member.key.utf8.count) bytes, "
-            + "expected 1 to \(Limit.spellingBytes)")
+            + "expected 1 to \(TokenizerLimit.spellingBytes)")
       }
       guard taken.insert(Int32(id)).inserted else {
         throw model.error("vocab", "\(member.key) has id \(id), which another token has too")
@@ -203,7 +203,7 @@ extension TokenizerFile {
   ) throws(DocumentError) -> BytePairModel {
     var unknown: Int32?
     if model.has("unk_token") {
-      let name = try model.string("unk_token", maximumLength: Limit.spellingBytes)
+      let name = try model.string("unk_token", maximumLength: TokenizerLimit.spellingBytes)
       unknown = vocabulary.id(of: Array(name.utf8))
       guard unknown != nil else {
         throw model.error("unk_token", "\(name) is not in the vocabulary")
@@ -241,8 +241,9 @@ extension TokenizerFile {
     guard case .array(let entries)? = model.document("merges")?.value else {
       throw model.error("merges", "expected a sequence of pairs")
     }
-    guard entries.count <= Limit.tokens else {
-      throw model.error("merges", "\(entries.count) merges, expected at most \(Limit.tokens)")
+    guard entries.count <= TokenizerLimit.tokens else {
+      throw model.error(
+        "merges", "\(entries.count) merges, expected at most \(TokenizerLimit.tokens)")
     }
     var merges: [UInt64: BytePairModel.Merge] = [:]
     merges.reserveCapacity(entries.count)
@@ -279,149 +280,5 @@ extension TokenizerFile {
       return (Array(left.utf8), Array(right.utf8))
     default: return nil
     }
-  }
-}
-
-// The steps around the model.
-extension TokenizerFile {
-  /// The steps at a key, sequences laid flat; an absent or null key has none.
-  private static func steps(
-    _ fields: Fields, _ key: String, within inner: String, depth: Int = 0
-  ) throws(DocumentError) -> [Fields] {
-    guard fields.has(key) else { return [] }
-    let step = try fields.section(key)
-    return try flattened(step, within: inner, depth: depth)
-  }
-
-  private static func flattened(
-    _ step: Fields, within inner: String, depth: Int
-  ) throws(DocumentError) -> [Fields] {
-    guard try step.string("type") == "Sequence" else { return [step] }
-    guard depth < Limit.sequenceDepth else {
-      throw step.error("type", "sequences are nested deeper than \(Limit.sequenceDepth)")
-    }
-    var steps: [Fields] = []
-    for entry in try step.sections(inner, maximumCount: Limit.steps) {
-      steps += try flattened(entry, within: inner, depth: depth + 1)
-      guard steps.count <= Limit.steps else {
-        throw step.error(inner, "more than \(Limit.steps) steps")
-      }
-    }
-    return steps
-  }
-
-  private static func normalizer(_ fields: Fields) throws(DocumentError) -> Normalizer {
-    var forms: [Normalizer.Form] = []
-    for step in try steps(fields, "normalizer", within: "normalizers") {
-      forms.append(try step.choice("type"))
-    }
-    return Normalizer(forms: forms)
-  }
-
-  private static func preTokenizer(
-    _ fields: Fields
-  ) throws(DocumentError) -> (steps: [PreTokenizer.Step], isByteLevel: Bool) {
-    var result: [PreTokenizer.Step] = []
-    var isByteLevel = false
-    for step in try steps(fields, "pre_tokenizer", within: "pretokenizers") {
-      let type = try step.string("type")
-      guard !isByteLevel else {
-        throw step.error("type", "\(type) after ByteLevel is not supported; ByteLevel stands last")
-      }
-      switch type {
-      case "Split":
-        result.append(
-          .split(
-            try separator(step), try step.choice("behavior"),
-            isInverted: try step.bool("invert", default: false)))
-      case "Digits":
-        let oneByOne = try step.bool("individual_digits", default: false)
-        result.append(
-          .split(.digits(oneByOne: oneByOne), oneByOne ? .isolated : .contiguous, isInverted: false)
-        )
-      case "ByteLevel":
-        isByteLevel = true
-        if try step.bool("add_prefix_space", default: true) { result.append(.spaceBefore) }
-        if try step.bool("use_regex", default: true) {
-          result.append(
-            .split(.pattern(try pattern(words, step, "type")), .isolated, isInverted: false))
-        }
-      default:
-        throw step.error(
-          "type", "\(type) is not supported; expected Split, Digits, ByteLevel or Sequence")
-      }
-    }
-    return (result, isByteLevel)
-  }
-
-  /// GPT-2's pattern, which `ByteLevel` implies.
-  private static let words =
-    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
-
-  /// Patterns of published models whose time is known to be linear: GPT-2; Qwen 2 and 3; Llama 3.
-  private static let linearPatterns: Set<String> = {
-    func split(numbers: String) -> String {
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + numbers
-        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    }
-    return [words, split(numbers: #"\p{N}"#), split(numbers: #"\p{N}{1,3}"#)]
-  }()
-
-  private static func separator(_ step: Fields) throws(DocumentError) -> PreTokenizer.Separator {
-    let section = try step.section("pattern")
-    if section.has("String") {
-      let text = try section.string("String", maximumLength: Limit.patternBytes)
-      return .literal(Array(text.utf8))
-    }
-    let text = try section.string("Regex", maximumLength: Limit.patternBytes)
-    return .pattern(try pattern(text, section, "Regex"))
-  }
-
-  private static func pattern(
-    _ text: String, _ fields: Fields, _ key: String
-  ) throws(DocumentError) -> Pattern {
-    do {
-      let longest =
-        linearPatterns.contains(text) ? Limit.knownSubjectBytes : Pattern.maximumSubjectBytes
-      return try Pattern(text, maximumSubjectBytes: longest)
-    } catch {
-      throw fields.error(key, "\(error)")
-    }
-  }
-
-  private static func decoder(_ fields: Fields) throws(DocumentError) -> Decoder {
-    guard fields.has("decoder") else { return .spaces }
-    let step = try fields.section("decoder")
-    switch try step.string("type") {
-    case "ByteLevel": return .byteLevel
-    case "Fuse": return .fuse
-    case let type:
-      throw step.error("type", "\(type) is not supported; expected ByteLevel or Fuse")
-    }
-  }
-
-  /// The special token a template puts before a single text.
-  private static func beginToken(
-    _ fields: Fields, vocabulary: Vocabulary
-  ) throws(DocumentError) -> Int32? {
-    for step in try steps(fields, "post_processor", within: "processors") {
-      switch try step.string("type") {
-      case "ByteLevel": continue
-      case "TemplateProcessing":
-        guard let first = try step.sections("single", maximumCount: Limit.steps).first,
-          first.has("SpecialToken")
-        else { continue }
-        let token = try first.section("SpecialToken")
-        let name = try token.string("id", maximumLength: Limit.spellingBytes)
-        guard let id = vocabulary.id(of: Array(name.utf8)) else {
-          throw token.error("id", "\(name) is not in the vocabulary")
-        }
-        return id
-      case let type:
-        throw step.error(
-          "type", "\(type) is not supported; expected TemplateProcessing or ByteLevel")
-      }
-    }
-    return nil
   }
 }
