@@ -48,12 +48,13 @@ extension Ledger {
     guard let version, now >= reconnectUntil else { return nil }
     guard let held = request.version, isKnown(held) else { return .fetch(version) }
 
-    let evaluation = grantEvaluation(of: held, request.count, to: peer)
+    let count = min(request.count, WireLimits.maximumTickets)
+    let evaluation = grantEvaluation(of: held, count, to: peer)
     if !evaluation.isEmpty { return .tickets(evaluation) }
 
     var granted: [Ticket] = []
     var isTooOld = false
-    while granted.count < request.count, let number = nextGrantable {
+    while granted.count < count, let number = nextGrantable {
       let minimum = minimumVersion(of: number)
       guard minimum <= held.number else {
         isTooOld = true

@@ -178,6 +178,7 @@ extension Ledger {
     finishCompleteEvaluations()
     endSilentLeases()
     forgetSilentPeers()
+    if isStirred { serveParked() }
     answerLongPolls()
   }
 

@@ -38,8 +38,8 @@ extension ReplayService {
       envelope = try Envelope<Request>(decoding: Array(frames.dropFirst()))
     } catch {
       counters.malformed += 1
-      // Its number could not be read either: 0 is nobody's.
-      return try send(.refused(error), to: Asker(peer, 0))
+      let refusal = Envelope<Reply>(refusing: Array(frames.dropFirst()), error)
+      return try send(refusal.body, to: Asker(peer, refusal.id))
     }
     let asker = Asker(peer, envelope.id)
     switch envelope.body {
