@@ -101,7 +101,10 @@ let package = Package(
     tests("Objectives", ["Objectives", "Experience"]),
     tests("Wire", ["Wire", "Experience", "Digests", "Documents", "Safetensors"]),
     tests(
-      "Replay", ["Replay", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations"]),
+      "Replay",
+      [
+        "Replay", "CSQLite", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations",
+      ]),
     tests(
       "Acting",
       [

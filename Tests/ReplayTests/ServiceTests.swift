@@ -1,0 +1,205 @@
+import Digests
+import Documents
+import Experience
+import Messaging
+import Operations
+import Replay
+import Testing
+import Wire
+
+@Suite struct ServiceTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  func running(_ overrides: [String] = []) throws -> ServiceHarness {
+    let harness = try ServiceHarness(folder, overrides)
+    try harness.start()
+    return harness
+  }
+
+  /// A learner has named version 0, and an actor has said hello.
+  func opened(_ harness: ServiceHarness) throws -> (
+    learner: TestPeer, actor: TestPeer, PolicyVersion
+  ) {
+    let learner = try TestPeer(harness)
+    _ = try learner.helloAsLearner()
+    let actor = try TestPeer(harness)
+    let version = try #require(try actor.hello(actor: "actor-0").version)
+    return (learner, actor, version)
+  }
+
+  func tickets(_ reply: Reply) throws -> [Ticket] {
+    guard case .tickets(let tickets) = reply else { throw TestPeer.Unexpected() }
+    return tickets
+  }
+
+  @Test func `two actors and a learner take a run to its end`() throws {
+    let harness = try running(["evaluation.every=2"])
+    let actors = try (0..<2).map { index in
+      try WorkerThread(name: "actor-\(index)") { [harness = Handed(harness)] in
+        try actToTheEnd(harness.value, name: "actor-\(index)")
+      }
+    }
+    let (batches, evaluations) = try learnToTheEnd(harness)
+    for actor in actors {
+      if case .failed(let error) = actor.join(deadline: .after(seconds: 10)) { throw error }
+      #expect(actor.join(deadline: .now).isFinished)
+    }
+    // At lag 0 step k trains exactly its own four tickets.
+    #expect(batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]])
+    #expect(evaluations.map(\.version) == [0, 2, 3])
+    // One of two samples is right, in every prompt.
+    #expect(evaluations.map(\.strict) == [0.5, 0.5, 0.5])
+    #expect(evaluations.map(\.passAtK) == [1, 1, 1])
+    try harness.end()
+    let reader = try LedgerReader(path: harness.folder.ledger)
+    #expect(try reader.commits().map(\.commit.tickets) == batches)
+    #expect(try reader.trajectories(limit: 1000).count == 12 * 2 + 9 * 2)
+    #expect(try reader.verify().problems == [])
+  }
+
+  @Test func `what was acknowledged is there after a restart, and leases begin afresh`() throws {
+    let harness = try running()
+    var (learner, actor, version) = try opened(harness)
+    let granted = try tickets(try actor.tickets(3, version))
+    #expect(granted.map(\.key.number) == [0, 1, 2])
+    let first = Samples.group(granted[0].key, version: version)
+    #expect(try actor.submit(first) == .acknowledged(granted[0].key))
+    try harness.end()
+    try harness.start()
+    // The old connection is unknown to the new process.
+    #expect(try actor.tickets(1, version).refusal == .helloFirst)
+    actor = try TestPeer(harness)
+    _ = try actor.hello(actor: "actor-0", holding: [granted[1].key])
+    #expect(try actor.submit(first) == .acknowledged(granted[0].key))
+    // Ticket 1 is still its own; ticket 2 was lost with the old process, so it comes again.
+    var next: [Ticket] = []
+    while next.isEmpty {
+      if case .tickets(let tickets) = try actor.tickets(4, version) { next = tickets }
+    }
+    #expect(next.map(\.key.number) == [2, 3])
+    for number in 1...3 {
+      let group = Samples.group(Samples.train(number), version: version)
+      #expect(try actor.submit(group) == .acknowledged(Samples.train(number)))
+    }
+    learner = try TestPeer(harness)
+    let welcome = try learner.helloAsLearner()
+    #expect(welcome.epoch == 4)
+    let lease = try learner.ask(.lease(LeaseRequest(step: 0, epoch: 4)))
+    guard case .lease(let batch) = lease.body else { throw TestPeer.Unexpected() }
+    #expect(batch.tickets == [0, 1, 2, 3])
+    #expect(lease.payload[0] == first.encoded())
+    try harness.end()
+  }
+
+  @Test func `a payload that is not what it says is refused, and the service goes on`() throws {
+    let harness = try running()
+    let (_, actor, version) = try opened(harness)
+    let key = try tickets(try actor.tickets(1, version))[0].key
+    let group = Samples.group(key, version: version)
+    var blob = group.encoded()
+    let digest = Digest(of: blob)
+    blob[blob.count - 1] ^= 1
+    func submit(_ blob: [UInt8], _ digest: Digest) throws -> Reply {
+      try actor.ask(.submit(Submission(key: key, digest: digest)), payload: [blob]).body
+    }
+    #expect(try submit(blob, digest).refusal == .corrupt)
+    #expect(try tickets(try actor.tickets(1, version)).map(\.key) == [key])
+    let garbage: [UInt8] = Array(repeating: 7, count: 64)
+    #expect(try submit(garbage, Digest(of: garbage)).refusal != nil)
+    #expect(try tickets(try actor.tickets(1, version)).map(\.key) == [key])
+    // The group of another ticket, temperature or seed.
+    let other = Samples.group(Samples.train(9), version: version).encoded()
+    #expect(try submit(other, Digest(of: other)).refusal == .invalid)
+    let hot = Samples.group(key, version: version, temperature: 2).encoded()
+    #expect(try submit(hot, Digest(of: hot)).refusal == .invalid)
+    #expect(try actor.submit(group) == .acknowledged(key))
+    let dropped = try actor.status()["groups"]?["refused"]
+    #expect(dropped?["corrupt"]?["groups"] == 1)
+    #expect(dropped?["invalid"]?["groups"]?.value != .integer(0))
+    try harness.end()
+  }
+
+  @Test func `frames that are no message are refused and counted`() throws {
+    let harness = try running()
+    let peer = try TestPeer(harness)
+    for frames in [[[UInt8]()], [Array("{".utf8)], [Array("{}".utf8), [1, 2, 3]]] {
+      let answer = try peer.client.exchange(
+        frames, matching: { _ in true }, deadlineMilliseconds: 10_000)
+      #expect(try Envelope<Reply>(decoding: answer).body.refusal == .malformed)
+    }
+    #expect(try peer.status()["service"]?["malformed"] == 3)
+    try harness.end()
+  }
+
+  @Test func `groups beyond the queue's bytes and the message's are refused, not kept`() throws {
+    let harness = try running(["replay.maximumQueuedBytes=1024", "replay.maximumGroupBytes=4096"])
+    let (_, actor, version) = try opened(harness)
+    let key = try tickets(try actor.tickets(1, version))[0].key
+    let group = Samples.group(key, version: version)
+    #expect(group.encoded().count > 1024)
+    #expect(try actor.submit(group).refusal == .busy)
+    let long = Samples.group(key, version: version, length: 64)
+    let blob = long.encoded() + Array(repeating: 32, count: 4096)
+    #expect(
+      try actor.ask(.submit(Submission(key: key, digest: Digest(of: blob))), payload: [blob]).body
+        .refusal == .tooLarge)
+    try harness.end()
+  }
+
+  @Test func `a blob that rots on the disk is dropped and its ticket sampled again`() throws {
+    // No room to keep blobs in memory: the lease reads the disk.
+    let harness = try running(["replay.maximumQueuedBytes=3000"])
+    let (learner, actor, version) = try opened(harness)
+    for ticket in try tickets(try actor.tickets(4, version)) {
+      #expect(
+        try actor.submit(Samples.group(ticket.key, version: version)) == .acknowledged(ticket.key))
+    }
+    try Tampering.run(
+      "UPDATE groups SET blob = zeroblob(length(blob)) WHERE key = 2", on: harness.folder.ledger)
+    let epoch = try #require(try actor.status()["epoch"])
+    guard case .integer(let number) = epoch.value else { throw TestPeer.Unexpected() }
+    let request = Request.lease(LeaseRequest(step: 0, epoch: number))
+    guard case .wait = try learner.ask(request).body else { throw TestPeer.Unexpected() }
+    let again = try tickets(try actor.tickets(4, version))
+    #expect(again.map(\.key.number) == [2])
+    #expect(
+      try actor.submit(Samples.group(again[0].key, version: version)) == .acknowledged(again[0].key)
+    )
+    let lease = try learner.ask(request)
+    #expect(lease.payload.count == 4)
+    try harness.end()
+  }
+
+  @Test func `the status names who waits for whom`() throws {
+    let harness = try running()
+    let (_, actor, version) = try opened(harness)
+    _ = try tickets(try actor.tickets(4, version))
+    let idle = try TestPeer(harness)
+    _ = try idle.hello(actor: "actor-1")
+    let request = Envelope(id: 99, body: Request.tickets(TicketRequest(version: version, count: 1)))
+    try idle.client.send(request.encoded(), deadlineMilliseconds: 5000)
+    let looker = try TestPeer(harness)
+    var waits: [Document] = []
+    while waits.isEmpty {
+      if case .array(let edges)? = try looker.status()["waits"]?.value { waits = edges }
+    }
+    #expect(waits.first?["who"] == "actor-1")
+    #expect(
+      waits.first?["for"]
+        == "actors to fill 4 of 4 groups of step 0 (actor-0 holds 4)")
+    try harness.end()
+  }
+}
+
+/// Carries a harness to a thread: its folder, settings and endpoint never change.
+struct Handed: @unchecked Sendable {
+  let value: ServiceHarness
+
+  init(_ value: ServiceHarness) { self.value = value }
+}
+
+extension WorkerOutcome {
+  var isFinished: Bool { if case .finished = self { true } else { false } }
+}
