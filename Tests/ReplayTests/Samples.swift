@@ -30,24 +30,29 @@ enum Samples {
     _ key: TicketKey, version: PolicyVersion, actor: String = "actor-0", length: Int = 4,
     temperature: Float = 1
   ) -> TrajectoryGroup {
-    let trajectories = (0..<2).map { sample in
-      Trajectory(
-        completion: Completion(
-          tokens: (0..<length).map { Int32(($0 + sample + key.number) % 11) },
-          behaviorLogProbs: Array(repeating: -0.5 - Float(sample), count: length),
-          finish: sample == 0 ? .stop : .length),
-        verdict: Verdict(
-          parts: [
-            RewardPart(position: 0, part: "format", value: 0.25),
-            RewardPart(position: length - 1, part: "correct", value: sample == 0 ? 0.75 : 0),
-          ], reason: sample == 0 ? "right" : "no answer", isStrictlyCorrect: sample == 0,
-          isLenientlyCorrect: sample == 0))
-    }
+    let trajectories = (0..<2).map { trajectory(key, sample: $0, length: length) }
     return TrajectoryGroup(
       key: key, version: version, exercise: "add \(key.number)", prompt: [1, 2, 3],
       trajectories: trajectories, temperature: temperature, seed: 1, actor: actor,
       numericClass: "class",
       times: RolloutTimes(ticketNanoseconds: 1, sampledNanoseconds: 2, judgedNanoseconds: 3))
+  }
+
+  private static func trajectory(_ key: TicketKey, sample: Int, length: Int) -> Trajectory {
+    let isRight = sample == 0
+    let tokens = (0..<length).map { Int32(($0 + sample + key.number) % 11) }
+    let completion = Completion(
+      tokens: tokens, behaviorLogProbs: Array(repeating: -0.5 - Float(sample), count: length),
+      finish: isRight ? .stop : .length)
+    let parts = [
+      RewardPart(position: 0, part: "format", value: 0.25),
+      RewardPart(position: length - 1, part: "correct", value: isRight ? 0.75 : 0),
+    ]
+    return Trajectory(
+      completion: completion,
+      verdict: Verdict(
+        parts: parts, reason: isRight ? "right" : "no answer", isStrictlyCorrect: isRight,
+        isLenientlyCorrect: isRight))
   }
 
   static func pending(_ group: TrajectoryGroup) -> PendingGroup {

@@ -134,23 +134,39 @@ import Wire
   }
 
   @Test func `groups beyond the queue's bytes and the message's are refused, not kept`() throws {
-    let harness = try running(["replay.maximumQueuedBytes=1024", "replay.maximumGroupBytes=4096"])
+    let harness = try running([
+      "replay.maximumQueuedBytes=4096", "replay.maximumGroupBytes=4096",
+      "replay.commitWaitMilliseconds=1000",
+    ])
     let (_, actor, version) = try opened(harness)
-    let key = try tickets(try actor.tickets(1, version))[0].key
-    let group = Samples.group(key, version: version)
-    #expect(group.encoded().count > 1024)
-    #expect(try actor.submit(group).refusal == .busy)
-    let long = Samples.group(key, version: version, length: 64)
-    let blob = long.encoded() + Array(repeating: 32, count: 4096)
+    let groups = try tickets(try actor.tickets(2, version)).map {
+      Samples.group($0.key, version: version, length: 64)
+    }
+    // The first waits a second for company; together they are more than the queue holds.
+    let blob = groups[0].encoded()
+    #expect(blob.count > 2048 && blob.count <= 4096)
+    let first = Envelope(
+      id: 1000,
+      body: Request.submit(Submission(key: groups[0].key, digest: Digest(of: blob))),
+      payload: [blob])
+    try actor.client.send(first.encoded(), deadlineMilliseconds: 5000)
+    #expect(try actor.submit(groups[1]).refusal == .busy)
+    let answer = try actor.client.awaitReply(matching: { _ in true }, deadlineMilliseconds: 5000)
+    #expect(try Envelope<Reply>(decoding: answer).body == .acknowledged(groups[0].key))
+    #expect(try actor.submit(groups[1]) == .acknowledged(groups[1].key))
+    let long = blob + Array(repeating: 32, count: 4096)
     #expect(
-      try actor.ask(.submit(Submission(key: key, digest: Digest(of: blob))), payload: [blob]).body
-        .refusal == .tooLarge)
+      try actor.ask(
+        .submit(Submission(key: groups[0].key, digest: Digest(of: long))), payload: [long]
+      ).body.refusal == .tooLarge)
     try harness.end()
   }
 
   @Test func `a blob that rots on the disk is dropped and its ticket sampled again`() throws {
     // No room to keep blobs in memory: the lease reads the disk.
-    let harness = try running(["replay.maximumQueuedBytes=3000"])
+    let harness = try running([
+      "replay.maximumQueuedBytes=3000", "replay.maximumGroupBytes=3000",
+    ])
     let (learner, actor, version) = try opened(harness)
     for ticket in try tickets(try actor.tickets(4, version)) {
       #expect(

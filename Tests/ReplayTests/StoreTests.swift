@@ -136,7 +136,10 @@ enum Tampering {
 
   @Test(arguments: [
     // A byte within the blob, a column beside it, a missing tail.
-    "UPDATE groups SET blob = substr(blob, 1, 200) || x'00' || substr(blob, 202) WHERE key = 2",
+    """
+    UPDATE groups SET blob = CAST(substr(blob, 1, 200) || x'00' || substr(blob, 202) AS BLOB)
+    WHERE key = 2
+    """,
     "UPDATE groups SET reward = reward + 1 WHERE key = 2",
     "UPDATE groups SET blob = substr(blob, 1, length(blob) - 1) WHERE key = 2",
     "UPDATE groups SET version = 1 WHERE key = 2",

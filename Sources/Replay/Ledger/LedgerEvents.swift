@@ -122,6 +122,13 @@ package struct CommitRecord: Equatable, Sendable {
   package var lowWater: Int
   /// Versions whose evaluation the learner has now been told of.
   package var deliveredEvaluations: [Int]
+
+  package init(commit: StepCommit, fates: [Fate], lowWater: Int, deliveredEvaluations: [Int]) {
+    self.commit = commit
+    self.fates = fates
+    self.lowWater = lowWater
+    self.deliveredEvaluations = deliveredEvaluations
+  }
 }
 
 /// Where the learner serves weights and files, remembered over a restart of replay.
@@ -142,6 +149,12 @@ package struct EpochRecord: Equatable, Sendable {
   package var announcement: Announcement
   /// Version 0, when this hello is the first to name it.
   package var firstVersion: PolicyVersion?
+
+  package init(epoch: Int, announcement: Announcement, firstVersion: PolicyVersion?) {
+    self.epoch = epoch
+    self.announcement = announcement
+    self.firstVersion = firstVersion
+  }
 }
 
 package enum Event: Equatable, Sendable {
