@@ -29,37 +29,46 @@ struct ComputeLoop {
     let count = rollouts.settings.actor.ticketsPerRequest
     // What replay named last: the version to hold, even when a newer one has come meanwhile.
     var named: Int?
+    var newest = -1
+    var reason = "replay to grant tickets"
     while !port.isStopping {
-      if named == nil { try takeNewest(rollouts) }
+      if named == nil { guard try takeNewest(than: newest, rollouts) else { return } }
+      newest = max(newest, rollouts.version?.number ?? -1)
       let request = TicketRequest(version: rollouts.version, count: count)
       guard port.give(.tickets(request)),
-        case .answer(let answer)? = port.receive("waiting for replay to grant tickets")
+        case .answer(let answer)? = port.receive("waiting for \(reason)")
       else { return }
       switch answer {
       case .tickets(let tickets):
+        reason = "replay to grant tickets"
         guard try fill(tickets, rollouts) else { return }
-        // Replay asks the same holder for the rest of an evaluation: keep its version till it is
-        // told otherwise.
+        // The rest of an evaluation goes to whoever holds its version: keep it till told otherwise.
         named = tickets.allSatisfy { $0.key.purpose == .train } ? nil : rollouts.version?.number
       case .fetch(let version):
-        // Named twice means that no other version will do.
-        let isExact = named == version.number && rollouts.version?.number != version.number
+        // An older one than is held, or one named twice: no other version will do.
+        let isExact =
+          rollouts.version.map { version.number < $0.number || version.number == named } ?? false
         guard try fetch(version.number, isExact: isExact, rollouts) else { return }
         named = version.number
       case .wait(let wait):
         named = nil
+        reason = wait.reason
         port.pause(
           milliseconds: max(1, wait.milliseconds), newerThan: rollouts.version?.number,
-          "waiting for \(wait.reason)")
+          "waiting for \(reason)")
       }
     }
   }
 
-  /// Swaps to weights fetched ahead of need, if there are newer ones.
-  private func takeNewest(_ rollouts: Rollouts) throws {
+  /// Swaps to weights fetched ahead of need, if there are newer ones, or back to the newest ever
+  /// held after an evaluation of older ones. False once the actor stops.
+  private func takeNewest(than newest: Int, _ rollouts: Rollouts) throws -> Bool {
     if let fetched = port.takeNewest(than: rollouts.version?.number) {
       try load(fetched, rollouts)
+    } else if let held = rollouts.version, held.number < newest {
+      return try fetch(newest, isExact: false, rollouts)
     }
+    return true
   }
 
   private func load(_ fetched: FetchedSnapshot, _ rollouts: Rollouts) throws {

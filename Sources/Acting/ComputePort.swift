@@ -50,6 +50,8 @@ package final class ComputePort: Sendable {
     var version: PolicyVersion?
     var state = "starting"
     var since: Int64
+    /// The last wait, while no work has come since: a wait in many turns is one wait.
+    var lastWait: (state: String, since: Int64)?
     /// Since when it waits; nil while it works.
     var idleSince: Int64?
     var idleNanoseconds: Int64 = 0
@@ -114,6 +116,7 @@ package final class ComputePort: Sendable {
     doing.withLock {
       $0.state = state
       $0.since = MonotonicClock.now
+      $0.lastWait = nil
     }
   }
 
@@ -124,9 +127,12 @@ package final class ComputePort: Sendable {
   private func wait<Result>(_ state: String, _ body: () -> Result) -> Result {
     let before = doing.withLock { doing in
       defer {
+        let now = MonotonicClock.now
+        let since = doing.lastWait.flatMap { $0.state == state ? $0.since : nil } ?? now
+        doing.lastWait = (state, since)
         doing.state = state
-        doing.since = MonotonicClock.now
-        doing.idleSince = doing.since
+        doing.since = since
+        doing.idleSince = now
       }
       return doing.state
     }

@@ -9,7 +9,7 @@ import Policy
 import Wire
 
 final class SocketLoop {
-  /// A weight server silent this long while asked is connected to anew, and its address asked again.
+  /// A weight server silent this long is connected to anew, and its address asked for again.
   static let weightsSilenceMilliseconds = 15_000
   /// A compute thread that was told to stop is waited for; it looks once a token step.
   static let stopSeconds = 10.0

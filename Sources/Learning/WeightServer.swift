@@ -225,7 +225,8 @@ public final class WeightServer: Sendable {
           answer = reply(to: request, from: peer)
         } catch {
           log.warning("a request for weights was refused: \(error.sentence)")
-          answer = refuse(id: 0, error)
+          store.withLock { $0.counters.refusals += 1 }
+          answer = Envelope(refusing: Array(frames.dropFirst()), error)
         }
         if try router.send([peer] + answer.encoded()) != .sent {
           store.withLock { $0.counters.answersDropped += 1 }

@@ -1,4 +1,4 @@
-// A policy version's weights as one safetensors blob: what the learner publishes and an actor loads.
+// A policy version's weights as one safetensors blob: what the learner publishes, an actor loads.
 // The version is in the metadata, so that the bytes say what they are wherever they are found.
 
 import Experience

@@ -76,6 +76,14 @@ struct ComputePortTests {
     let after = port.progress
     #expect(after.state == "sampling")
     #expect(after.idleMilliseconds >= 200)
+    // The same wait again is the same wait: it began when it first did.
+    let again = try WorkerThread(name: "wait") {
+      port.pause(
+        milliseconds: 200, newerThan: nil, "waiting for the learner to commit step 3")
+    }
+    _ = EventFDs.sleep(0.1, until: { false })
+    #expect(port.progress.stateMilliseconds >= 250)
+    _ = again.join(deadline: .after(seconds: 5))
     port.sampled(5)
     port.sampled(6)
     #expect(port.progress.tokensSampled == 11)
