@@ -31,7 +31,8 @@ public enum ForageProgram {
       return try command.run(arguments)
     } catch {
       let (line, code) = FailureReport.report(error)
-      complain("forage \(name): \(line)")
+      let program = "forage \(name): "
+      complain(line.hasPrefix(program) ? line : program + line)
       return code
     }
   }

@@ -37,7 +37,8 @@ struct Chart {
     guard !points.isEmpty else {
       return figure("<p class=\"empty\">no step has reported this yet</p>")
     }
-    let x = Axis(points.map(\.x), floor: nil, ceiling: nil)
+    let ends = points.map(\.x)
+    let x = Axis(ends, floor: ends.min(), ceiling: ends.max())
     let y = Axis(points.map(\.y), floor: floor, ceiling: ceiling)
     var body = "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\">"
     body += grid(x, y)
@@ -160,12 +161,18 @@ struct Axis {
   func label(_ value: Double) -> String {
     if value == 0 { return "0" }
     if step >= 1000 { return RunView.count(value) }
-    if step >= 1 { return RunView.format(value, step == step.rounded() ? 0 : 1) }
     if step < 1e-4 {
       let power = Int(Glibc.floor(log10(abs(value))))
       return "\(RunView.format(value / pow(10, Double(power)), 1))e\(power)"
     }
-    return RunView.format(value, Int(ceil(-log10(step) - 1e-9)) + (step * 40 == 1 ? 1 : 0))
+    // As many digits as the step itself needs: 0.25 wants two.
+    var digits = 0
+    var scaled = step
+    while digits < 6, abs(scaled - scaled.rounded()) > 1e-6 * scaled {
+      scaled *= 10
+      digits += 1
+    }
+    return RunView.format(value, digits)
   }
 }
 
