@@ -22,7 +22,7 @@ refuses 78 "learner.lagMax" run "$config" --learner.lagMax=-1
 refuses 78 "did you mean digits" run "$config" --task.digit=2
 refuses 78 "validation split has" run "$config" --evaluation.prompts=100000
 refuses 78 "maximumPositions" run "$config" --model.maximumPositions=8
-refuses 77 "others can reach" run "$config" --listen 0.0.0.0
+refuses 78 "others can reach" run "$config" --listen 0.0.0.0
 refuses 66 "settings.yaml" run --resume "$work"
 [ ! -e runs ] || fail "a refused run left a folder"
 

@@ -112,7 +112,8 @@ package final class ReplayService {
       try readMessages()
       try flushIfDue()
       try tickIfDue()
-      if stops.contains(where: { poller[$0].contains(.readable) }) { break }
+      // The end of the supervisor's pipe shows as an error condition, not as something to read.
+      if stops.contains(where: { !poller[$0].isEmpty }) { break }
     }
     try flush()
     try store.foldLog()
