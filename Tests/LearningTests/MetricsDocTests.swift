@@ -1,0 +1,49 @@
+// Docs/METRICS.md is what somebody reads a run by, so it must name every number that is written, and
+// none that is not. Keys are read from the source text: what is between \( and ) stands as * on the
+// page.
+
+import Foundation
+import Testing
+
+@Suite struct MetricsDocTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+  private func text(_ path: String) throws -> String {
+    try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+  }
+
+  /// The strings that stand where a pattern's group is, interpolations replaced.
+  private func keys(_ pattern: some RegexComponent<(Substring, Substring)>, in path: String)
+    throws -> Set<String>
+  {
+    Set(
+      try text(path).matches(of: pattern).map {
+        String($0.output.1).replacing(/\\\([^)]*\)/, with: "*")
+      })
+  }
+
+  private func written() throws -> Set<String> {
+    let record = "Sources/Learning/StepRecord.swift"
+    let pair = /\("([^"]+)", (?:\.integer|\.number|\.string|result\.)/
+    var found = try keys(/(?:add|count)\("([^"]+)"/, in: record).union(keys(pair, in: record))
+    for path in ["Sources/Learning/Learner.swift", "Sources/Learning/CohortTrainer.swift"] {
+      found.formUnion(try keys(/enter\("(\w+)"\)/, in: path).map { "time/\($0)" })
+    }
+    for path in [
+      "Sources/Commands/Run/Evaluator.swift", "Sources/Commands/Run/HeldOutResults.swift",
+    ] {
+      found.formUnion(try keys(pair, in: path))
+    }
+    return found
+  }
+
+  @Test func `the page names every metric that is written, and no other`() throws {
+    let rows = try text("Docs/METRICS.md").matches(of: /(?m)^\| `([^`]+)` \|/)
+    let named = Set(rows.map { String($0.output.1) })
+    let written = try written()
+    #expect(written.count > 70, "the source is written otherwise than this test reads it")
+    #expect(written.subtracting(named).sorted() == [], "add a row for each to Docs/METRICS.md")
+    #expect(named.subtracting(written).sorted() == [], "these rows tell of nothing that is written")
+  }
+}
