@@ -13,48 +13,36 @@ extension CPUBackend {
   ) {
     let width = shape.heads * shape.headSize
     let group = shape.heads / shape.keyValueHeads
-    checkSegments(segments, rowCount: q.count / width)
-    let rows = segments.map(\.rows.upperBound).max() ?? 0
-    check(out, rows * width, "attention out")
-    for buffer in [k, v] { check(buffer, rows * shape.keyValueWidth, "attention k, v") }
-    let batches = batch(segments.map { $0.rows.count * group })
-    pool.run(batches.count * shape.keyValueHeads) { task, worker in
-      let head = task % shape.keyValueHeads
-      for index in batches[task / shape.keyValueHeads] {
-        let segment = segments[index]
-        let path = gatherPath(segment, k: k, v: v, head: head, shape: shape, worker: worker)
-        for query in head * group..<(head + 1) * group {
-          let at = segment.rows.lowerBound * width + query * shape.headSize
-          kernels.attend(
-            out.floats + at, q.floats + at, width, segment.rows.count, segment.startPosition, 1,
-            path.keys, path.values, shape.headSize, shape.scale, path.rest)
+    let tree = SegmentPaths(segments, limit: q.count / width)
+    check(out, tree.rowCount * width, "attention out")
+    for buffer in [k, v] { check(buffer, tree.rowCount * shape.keyValueWidth, "attention k, v") }
+    let batches = batch(tree.paths.map { $0.rowCount * group })
+    // Plain values: a reference counted inside the loop waits for the stores before it.
+    let kernels = kernels
+    let (out, q, k, v) = (out.floats, q.floats, k.floats, v.floats)
+    tree.withPaths { paths, rows in
+      pool.run(batches.count * shape.keyValueHeads) { task, worker in
+        let head = task % shape.keyValueHeads
+        for index in batches[task / shape.keyValueHeads] {
+          let path = paths[index]
+          let area = path.paddedCount * shape.headSize
+          let keys = scratches[worker].floats(area * 2 + path.paddedCount * 12)
+          let values = keys + area
+          withRows(rows + path.offset, path.count, k, head: head, shape: shape) {
+            kernels.layPanels(keys, $0, path.count, shape.headSize)
+          }
+          withRows(rows + path.offset, path.count, v, head: head, shape: shape) {
+            kernels.layRows(values, $0, path.count, shape.headSize)
+          }
+          for query in head * group..<(head + 1) * group {
+            let at = path.firstRow * width + query * shape.headSize
+            kernels.attend(
+              out + at, q + at, width, path.rowCount, path.startPosition, 1, keys, values,
+              shape.headSize, shape.scale, values + area)
+          }
         }
       }
     }
-  }
-
-  /// The keys of a path in panels and its values in rows, and scratch for 12 rows of scores.
-  private func gatherPath(
-    _ segment: Segment, k: Buffer, v: Buffer, head: Int, shape: AttentionShape, worker: Int
-  ) -> (
-    keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>,
-    rest: UnsafeMutablePointer<Float>
-  ) {
-    let headSize = shape.headSize
-    let width = shape.keyValueWidth
-    let padded = segment.paddedCount
-    let keys = scratches[worker].floats(padded * headSize * 2 + padded * 12)
-    let values = keys + padded * headSize
-    var position = 0
-    for range in segment.path {
-      for row in range {
-        let at = row * width + head * headSize
-        scatterKey(keys, k.floats + at, position: position, headSize: headSize)
-        (values + position * headSize).update(from: v.floats + at, count: headSize)
-        position += 1
-      }
-    }
-    return (keys, values, values + padded * headSize)
   }
 
   /// Stretches of items whose costs add up to about the grain.
@@ -77,22 +65,26 @@ extension CPUBackend {
     dq: Buffer, dk: Buffer, dv: Buffer, dout: Buffer, q: Buffer, k: Buffer, v: Buffer,
     segments: [Segment], shape: AttentionShape
   ) {
-    let width = shape.heads * shape.headSize
-    checkSegments(segments, rowCount: q.count / width)
-    let rows = segments.map(\.rows.upperBound).max() ?? 0
-    for buffer in [dq, dout] { check(buffer, rows * width, "attentionBackward dq, dout") }
+    let tree = SegmentPaths(segments, limit: q.count / (shape.heads * shape.headSize))
+    let elements = tree.rowCount * shape.headSize
+    for buffer in [dq, dout] { check(buffer, elements * shape.heads, "attentionBackward dq, dout") }
     for buffer in [dk, dv, k, v] {
-      check(buffer, rows * shape.keyValueWidth, "attentionBackward dk, dv, k, v")
+      check(buffer, elements * shape.keyValueHeads, "attentionBackward dk, dv, k, v")
     }
     // A task owns one key/value head of whole trees: every dk and dv has one writer.
-    let trees = connectedSegments(segments)
-    let batches = batch(trees.map { $0.reduce(0) { $0 + segments[$1].rows.count } })
-    pool.run(batches.count * shape.keyValueHeads) { task, worker in
-      for tree in batches[task / shape.keyValueHeads] {
-        for index in trees[tree] {
-          segmentBackward(
-            dq: dq, dk: dk, dv: dv, dout: dout, q: q, k: k, v: v, segment: segments[index],
-            head: task % shape.keyValueHeads, shape: shape, worker: worker)
+    let groups = connectedSegments(segments)
+    let batches = batch(groups.map { $0.reduce(0) { $0 + segments[$1].rows.count } })
+    let arrays = AttentionArrays(
+      dq: dq.floats, dk: dk.floats, dv: dv.floats, dout: dout.floats, q: q.floats, k: k.floats,
+      v: v.floats)
+    tree.withPaths { paths, rows in
+      pool.run(batches.count * shape.keyValueHeads) { task, worker in
+        for group in batches[task / shape.keyValueHeads] {
+          for index in groups[group] {
+            pathBackward(
+              arrays, paths[index], rows + paths[index].offset,
+              head: task % shape.keyValueHeads, shape: shape, worker: worker)
+          }
         }
       }
     }
@@ -100,15 +92,16 @@ extension CPUBackend {
 
   /// One segment and one key/value head: probabilities P again, then by tiles of 32 rows
   /// dP = dout v^T, dS = P (dP - sum P dP) scale, dv += P^T dout, dk += dS^T q, dq = dS k.
-  private func segmentBackward(
-    dq: Buffer, dk: Buffer, dv: Buffer, dout: Buffer, q: Buffer, k: Buffer, v: Buffer,
-    segment: Segment, head: Int, shape: AttentionShape, worker: Int
+  private func pathBackward(
+    _ arrays: AttentionArrays, _ path: SegmentPaths.Path, _ rows: UnsafePointer<Int>, head: Int,
+    shape: AttentionShape, worker: Int
   ) {
+    let kernels = kernels
     let headSize = shape.headSize
     let width = shape.heads * headSize
     let group = shape.heads / shape.keyValueHeads
     let tile = 32
-    let padded = segment.paddedCount
+    let padded = path.paddedCount
     let area = padded * headSize
     let keyPanels = scratches[worker].floats(area * 5 + padded * tile * 2)
     let valuePanels = keyPanels + area
@@ -117,56 +110,39 @@ extension CPUBackend {
     let valueSlopes = keySlopes + area
     let p = valueSlopes + area
     let ds = p + padded * tile
-    gatherBoth(
-      segment, k: k, v: v, head: head, shape: shape, keyPanels: keyPanels,
-      valuePanels: valuePanels, keys: keys)
+    withRows(rows, path.count, arrays.k, head: head, shape: shape) {
+      kernels.layPanels(keyPanels, $0, path.count, headSize)
+      kernels.layRows(keys, $0, path.count, headSize)
+    }
+    withRows(rows, path.count, arrays.v, head: head, shape: shape) {
+      kernels.layPanels(valuePanels, $0, path.count, headSize)
+    }
     keySlopes.update(repeating: 0, count: area * 2)
-    for first in stride(from: 0, to: segment.rows.count, by: tile) {
-      let rows = min(tile, segment.rows.count - first)
-      let start = segment.startPosition + first
-      let span = start + rows
+    for first in stride(from: 0, to: path.rowCount, by: tile) {
+      let count = min(tile, path.rowCount - first)
+      let start = path.startPosition + first
+      let span = start + count
       let row = (span + 31) / 32 * 32
       for query in head * group..<(head + 1) * group {
-        let at = (segment.rows.lowerBound + first) * width + query * headSize
+        let at = (path.firstRow + first) * width + query * headSize
         kernels.probabilities(
-          p, row, q.floats + at, width, rows, start, keyPanels, headSize, shape.scale)
+          p, row, arrays.q + at, width, count, start, keyPanels, headSize, shape.scale)
         // dP by the product of dout and the values' panels, as scores are of q and the keys'.
-        kernels.panels(ds, row, dout.floats + at, width, rows, valuePanels, row, headSize)
-        kernels.softmaxBackward(ds, p, row, rows, start, shape.scale)
+        kernels.panels(ds, row, arrays.dout + at, width, count, valuePanels, span, headSize)
+        kernels.softmaxBackward(ds, p, row, count, start, shape.scale)
         kernels.product(
-          valueSlopes, headSize, p, 1, row, dout.floats + at, width, span, headSize, rows, 1)
+          valueSlopes, headSize, p, 1, row, arrays.dout + at, width, span, headSize, count, 1)
         kernels.product(
-          keySlopes, headSize, ds, 1, row, q.floats + at, width, span, headSize, rows, 1)
+          keySlopes, headSize, ds, 1, row, arrays.q + at, width, span, headSize, count, 1)
         kernels.product(
-          dq.floats + at, width, ds, row, 1, keys, headSize, rows, headSize, span, 0)
+          arrays.dq + at, width, ds, row, 1, keys, headSize, count, headSize, span, 0)
       }
     }
-    var position = 0
-    for range in segment.path {
-      for row in range {
-        let at = row * shape.keyValueWidth + head * headSize
-        kernels.add(dk.floats + at, keySlopes + position * headSize, headSize)
-        kernels.add(dv.floats + at, valueSlopes + position * headSize, headSize)
-        position += 1
-      }
+    withRows(rows, path.count, arrays.dk, head: head, shape: shape) {
+      kernels.addRows($0, keySlopes, path.count, headSize)
     }
-  }
-
-  private func gatherBoth(
-    _ segment: Segment, k: Buffer, v: Buffer, head: Int, shape: AttentionShape,
-    keyPanels: UnsafeMutablePointer<Float>, valuePanels: UnsafeMutablePointer<Float>,
-    keys: UnsafeMutablePointer<Float>
-  ) {
-    let headSize = shape.headSize
-    var position = 0
-    for range in segment.path {
-      for row in range {
-        let at = row * shape.keyValueWidth + head * headSize
-        scatterKey(keyPanels, k.floats + at, position: position, headSize: headSize)
-        scatterKey(valuePanels, v.floats + at, position: position, headSize: headSize)
-        (keys + position * headSize).update(from: k.floats + at, count: headSize)
-        position += 1
-      }
+    withRows(rows, path.count, arrays.dv, head: head, shape: shape) {
+      kernels.addRows($0, valueSlopes, path.count, headSize)
     }
   }
 
@@ -254,13 +230,29 @@ extension CPUBackend {
   }
 }
 
-extension Segment {
-  /// Positions of the path, rounded up to whole panels.
-  var paddedCount: Int { (pathCount + panelWidth - 1) / panelWidth * panelWidth }
+/// Where attention's backward reads and writes.
+private struct AttentionArrays {
+  var dq, dk, dv: UnsafeMutablePointer<Float>
+  var dout, q, k, v: UnsafeMutablePointer<Float>
 }
 
 extension AttentionShape {
   var keyValueWidth: Int { keyValueHeads * headSize }
   /// 1 / sqrt(headSize)
   var scale: Float { 1 / Float(headSize).squareRoot() }
+}
+
+/// Where one head of each row of a path lies, in order of position.
+private func withRows(
+  _ rows: UnsafePointer<Int>, _ count: Int, _ base: UnsafeMutablePointer<Float>, head: Int,
+  shape: AttentionShape, _ body: (UnsafePointer<UnsafeMutablePointer<Float>>) -> Void
+) {
+  let width = shape.keyValueWidth
+  let first = base + head * shape.headSize
+  withUnsafeTemporaryAllocation(
+    of: UnsafeMutablePointer<Float>.self, capacity: max(count, 1)
+  ) { places in
+    for i in 0..<count { places.initializeElement(at: i, to: first + rows[i] * width) }
+    body(UnsafePointer(places.baseAddress!))
+  }
 }

@@ -1,25 +1,56 @@
 // The paths of a token tree: which rows a row attends to, and which segments share rows.
 
-extension Segment {
-  /// Positions from the root through the last own row.
-  var pathCount: Int { startPosition + rows.count }
+/// Every segment's path as rows laid end to end: plain numbers, since counting references to
+/// arrays inside the loops of short sequences costs as much as their attention.
+struct SegmentPaths {
+  struct Path {
+    /// Where the path's rows begin in `rows`.
+    var offset: Int
+    /// The true position of the first own row.
+    var startPosition: Int
+    /// The first own row, and how many.
+    var firstRow: Int
+    var rowCount: Int
+    /// Positions from the root through the last own row.
+    var count: Int { startPosition + rowCount }
+    /// The same, rounded up to whole panels.
+    var paddedCount: Int { (count + panelWidth - 1) / panelWidth * panelWidth }
+  }
 
-  /// The stretches of rows of the whole path, in order of position.
-  var path: [Range<Int>] { ancestors + [rows] }
-}
+  private(set) var paths: [Path] = []
+  private(set) var rows: [Int] = []
+  /// One beyond the last row of any segment.
+  private(set) var rowCount = 0
 
-/// Checks that the segments share no own row and name no row at or beyond `rowCount`.
-func checkSegments(_ segments: [Segment], rowCount: Int) {
-  var end = 0
-  for segment in segments.sorted(by: { $0.rows.lowerBound < $1.rows.lowerBound }) {
-    precondition(
-      segment.rows.lowerBound >= end,
-      "row \(segment.rows.lowerBound) belongs to two segments; the one before ends at \(end)")
-    end = segment.rows.upperBound
-    for range in segment.path {
+  /// Calls `body` with the paths and all their rows.
+  func withPaths(_ body: (UnsafeBufferPointer<Path>, UnsafePointer<Int>) -> Void) {
+    guard rows.count > 0 else { return }
+    paths.withUnsafeBufferPointer { paths in
+      rows.withUnsafeBufferPointer { body(paths, $0.baseAddress!) }
+    }
+  }
+
+  /// The segments must share no own row and name none at or beyond `limit`.
+  init(_ segments: [Segment], limit: Int) {
+    for segment in segments {
+      let path = Path(
+        offset: rows.count, startPosition: segment.startPosition,
+        firstRow: segment.rows.lowerBound, rowCount: segment.rows.count)
+      for range in segment.ancestors + [segment.rows] {
+        precondition(
+          range.lowerBound >= 0 && range.upperBound <= limit,
+          "a segment reaches row \(range.upperBound) of \(limit)")
+        rows.append(contentsOf: range)
+      }
+      paths.append(path)
+      rowCount = max(rowCount, segment.rows.upperBound)
+    }
+    var end = 0
+    for own in segments.map(\.rows).sorted(by: { $0.lowerBound < $1.lowerBound }) {
       precondition(
-        range.lowerBound >= 0 && range.upperBound <= rowCount,
-        "a segment reaches row \(range.upperBound) of \(rowCount)")
+        own.lowerBound >= end,
+        "row \(own.lowerBound) belongs to two segments; the one before ends at \(end)")
+      end = own.upperBound
     }
   }
 }

@@ -31,6 +31,13 @@ typedef struct {
   // Lays out panels [panelBegin, panelEnd) of w `[outputs, inputs]` with rows `stride` apart.
   void (*pack)(float *packed, const float *w, long stride, long panelBegin, long panelEnd,
                long outputs, long inputs);
+  // The same layout of `count` rows found through pointers, and their copy in order. Lanes of the
+  // last 16 that no row fills are zero; beyond them nothing is written.
+  void (*layPanels)(float *panels, float *_Nonnull const *_Nonnull rows, long count, long depth);
+  void (*layRows)(float *out, float *_Nonnull const *_Nonnull rows, long count, long depth);
+  // rows[i] += from[i], in order.
+  void (*addRows)(float *_Nonnull const *_Nonnull rows, const float *from, long count,
+                  long depth);
   // c[r, n] (+)= sum over k of a[r * aRow + k * aStep] b[k * bRow + n]: the backward products.
   // Sums of 256 terms are formed from zero and then added in ascending order.
   void (*product)(float *c, long cRow, const float *a, long aRow, long aStep, const float *b,

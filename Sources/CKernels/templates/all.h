@@ -2,6 +2,7 @@
 // Included once for each instruction set; every function here is static.
 
 #include "elements.h"
+#include "layout.h"
 #include "products.h"
 #include "attention.h"
 #include "rows.h"
@@ -11,6 +12,9 @@ const ForageKernels TABLE = {
     .name = TABLE_NAME,
     .linear = linear,
     .pack = pack,
+    .layPanels = layPanels,
+    .layRows = layRows,
+    .addRows = addRows,
     .product = product,
     .attend = attend,
     .probabilities = probabilities,

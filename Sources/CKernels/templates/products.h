@@ -172,24 +172,6 @@ static void linear(float *out, const float *x, const float *packed, const float 
   }
 }
 
-static void pack(float *packed, const float *w, long stride, long panelBegin, long panelEnd,
-                 long outputs, long inputs) {
-  for (long p = panelBegin; p < panelEnd; p++) {
-    float *to = packed + p * inputs * FORAGE_PANEL;
-    // 16 steps of k at a time: their lines of the panel stay in the first-level cache.
-    for (long block = 0; block < inputs; block += 16) {
-      const long end = block + 16 < inputs ? block + 16 : inputs;
-      for (long lane = 0; lane < FORAGE_PANEL; lane++) {
-        const long output = p * FORAGE_PANEL + lane;
-        const float *from = w + output * stride;
-        for (long k = block; k < end; k++) {
-          to[k * FORAGE_PANEL + lane] = output < outputs ? from[k] : 0.0f;
-        }
-      }
-    }
-  }
-}
-
 static void product(float *c, long cRow, const float *a, long aRow, long aStep, const float *b,
                     long bRow, long rows, long columns, long depth, int accumulate) {
   float block[DEPTH_BLOCK * FORAGE_PANEL] __attribute__((aligned(64)));
