@@ -15,8 +15,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 need_swift() {
   local version=""
-  command -v swift > /dev/null \
-    && version=$(swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p')
+  version=$(swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p') || true
   if [ -n "$version" ] && [ "$(printf '6.3\n%s\n' "$version" | sort -V | head -n 1)" = 6.3 ]; then
     return 0
   fi
