@@ -70,8 +70,8 @@ let package = Package(
     room(
       "Learning",
       [
-        "Experience", "Digests", "Documents", "Objectives", "Policy", "Wire", "Messaging",
-        "Operations",
+        "Experience", "Digests", "Documents", "Safetensors", "Objectives", "Policy", "Wire",
+        "Messaging", "Operations",
       ]),
 
     // Executables.
