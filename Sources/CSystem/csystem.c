@@ -42,10 +42,6 @@ int forage_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
 
 int forage_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
-int forage_set_parent_death_signal(int signal) {
-  return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
-}
-
 int forage_event_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int forage_event_signal(int descriptor) {

@@ -22,8 +22,6 @@ int forage_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 // prctl(2) is variadic: the calling thread's name, at most 15 bytes; longer ones are cut.
 int forage_set_thread_name(const char *name);
-// The kernel sends `signal` to this process when the thread that spawned it ends.
-int forage_set_parent_death_signal(int signal);
 
 // An eventfd that never blocks and is closed on exec.
 int forage_event_create(void);
