@@ -54,7 +54,8 @@ public struct CacheRow: Equatable, Sendable {
   }
 }
 
-/// A question to the head: of the row at `row` in the list of scored rows, the log-prob of `target`.
+/// A question to the head: of the row at `row` in the list of scored rows, the log-prob of
+/// `target`.
 public struct HeadQuery: Equatable, Sendable {
   public var row: Int
   public var target: Int32
@@ -170,7 +171,8 @@ public protocol Backend: AnyObject, Sendable {
   func append(_ cache: Cache, k: Buffer, v: Buffer, rows: [CacheRow])
   /// Attends from row i of q over positions 0 through `rows[i].position` of its slot.
   func attend(_ out: Buffer, q: Buffer, _ cache: Cache, rows: [CacheRow])
-  /// Copies the first `count` positions of one slot to another: samples of one prompt share its prefill.
+  /// Copies the first `count` positions of one slot to another: samples of one prompt share its
+  /// prefill.
   func copy(_ cache: Cache, from source: Int, to destination: Int, count: Int)
 
   /// out = silu(gate) * up, elementwise over `count`.
@@ -188,8 +190,8 @@ public protocol Backend: AnyObject, Sendable {
 
   /// For each query, log softmax(logits * inverseTemperature)[target]; for each row the entropy of
   /// that softmax in nats and the log-sum-exp. logits = x w^T, computed a slice of rows at a time
-  /// and never kept. `inverseTemperatures` is one a row. Queries come in any order of rows; a row may
-  /// have none or many.
+  /// and never kept. `inverseTemperatures` is one a row. Queries come in any order of rows; a row
+  /// may have none or many.
   func headScores(
     x: Buffer, w: Packed, rows: Int, inverseTemperatures: [Float], queries: [HeadQuery]
   ) -> HeadScores

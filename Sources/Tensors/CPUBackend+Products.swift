@@ -41,7 +41,8 @@ extension CPUBackend {
     if rows == 0 { return }
     let work = rows * w.outputs * w.inputs
     let blocks = max(1, rows / 144)
-    let panelTasks = work < Self.serialWork || blocks >= 8 ? 1 : min(w.panels, 8 / blocks)
+    let wanted = max(8, 4 * threads)
+    let panelTasks = work < Self.serialWork ? 1 : max(1, min(w.panels, wanted / blocks))
     pool.run(blocks * panelTasks) { task, _ in
       let (block, part) = (task / panelTasks, task % panelTasks)
       let tiles = (rows + 11) / 12
@@ -87,8 +88,8 @@ extension CPUBackend {
     _ dx: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, w: UnsafePointer<Float>,
     rows: Int, outputs: Int, inputs: Int, addToInput: Bool
   ) {
-    // 288 rows share one laying out of w.
-    split(rows, grain: rows >= 576 ? 288 : max(24, rows / 4), multiple: 12) { range, _ in
+    // Up to 288 rows share one laying out of w.
+    split(rows, grain: max(24, min(288, rows / (4 * threads))), multiple: 12) { range, _ in
       let first = range.lowerBound
       kernels.product(
         dx + first * inputs, inputs, dout + first * outputs, outputs, 1, w, inputs, range.count,
@@ -101,7 +102,7 @@ extension CPUBackend {
     _ dw: UnsafeMutablePointer<Float>, dout: UnsafePointer<Float>, x: UnsafePointer<Float>,
     rows: Int, outputs: Int, inputs: Int
   ) {
-    split(outputs, grain: max(24, min(192, outputs / 4)), multiple: 12) { range, _ in
+    split(outputs, grain: max(24, min(192, outputs / (2 * threads))), multiple: 12) { range, _ in
       let first = range.lowerBound
       kernels.product(
         dw + first * inputs, inputs, dout + first, 1, outputs, x, inputs, range.count, inputs,

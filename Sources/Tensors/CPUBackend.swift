@@ -91,7 +91,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   }
 
   /// Splits `0 ..< count` into stretches of about `grain`, none shorter than `grain` unless it is
-  /// the only one, and runs them. The split does not depend on the number of threads.
+  /// the only one, and runs them. `body` must not care where the cuts fall.
   func split(
     _ count: Int, grain: Int, multiple: Int = 1,
     _ body: (_ range: Range<Int>, _ worker: Int) -> Void

@@ -156,7 +156,7 @@ static void linear(float *out, const float *x, const float *packed, const float 
     const long stride = blockRows == FEW_ROWS ? panelEnd - panelBegin : 1;
     for (long p = panelBegin; p < panelEnd; p += stride) {
       const long column = p * FORAGE_PANEL;
-      const long end = (p + stride) * FORAGE_PANEL < outputs ? (p + stride) * FORAGE_PANEL : outputs;
+      const long next = (p + stride) * FORAGE_PANEL, end = next < outputs ? next : outputs;
       for (long block = 0; block < blocks; block++) {
         const long k = inputs * block / blocks, kEnd = inputs * (block + 1) / blocks;
         o.c = out + row * outputs + column;
