@@ -6,6 +6,12 @@ import Operations
 public enum ForageProgram {
   static let commands: [(group: CommandGroup, name: String, command: any Command.Type)] = [
     (.run, "run", RunCommand.self),
+    (.run, "sft", SFTCommand.self),
+    (.run, "eval", EvalCommand.self),
+    (.run, "generate", GenerateCommand.self),
+    (.run, "logprobs", LogProbsCommand.self),
+    (.look, "status", StatusCommand.self),
+    (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),
   ]
 
@@ -30,7 +36,7 @@ public enum ForageProgram {
       }
       return try command.run(arguments)
     } catch {
-      let (line, code) = FailureReport.report(error)
+      let (line, code) = CommandFailure.report(error)
       let program = "forage \(name): "
       complain(line.hasPrefix(program) ? line : program + line)
       return code

@@ -37,6 +37,16 @@ struct ReportSource {
       records: records, evaluations: evaluations,
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
-      }, samples: [])
+      }, samples: samples())
+  }
+
+  /// A report without them is better than none: what prevents them is said.
+  private func samples() -> [ReportSample] {
+    do {
+      return try ReportSamples.gather(run)
+    } catch {
+      Terminal.complain("the report has no completions: \(error)")
+      return []
+    }
   }
 }

@@ -118,7 +118,7 @@ struct Evaluator {
           prompt: Self.promptTokens(problems[index], tokenizer), samples: samples, seed: plan.seed,
           domain: plan.split == .heldOut ? .heldOut : .validation, ticket: UInt64(index),
           temperature: temperature, maximumNewTokens: plan.maximumNewTokens,
-          stopTokens: tokenizer.stopTokens)
+          stopTokens: policy.configuration.stopTokens.union(tokenizer.stopTokens))
       }
       guard let groups = generator.generate(requests, shouldStop: shouldStop) else { return nil }
       for (index, group) in zip(range, groups) {

@@ -28,6 +28,8 @@ struct WarmStart {
   let policy: Transformer<CPUBackend>
   let tokenizer: Tokenizer
   let exercises: any Exercises
+  /// False takes all the steps, whatever the accuracy.
+  var stopsWithinBand = true
 
   /// Trains the policy in place; its last pass@1. Nil when `shouldStop` said so; throws when the
   /// steps run out below the band.
@@ -51,18 +53,19 @@ struct WarmStart {
         guard let accuracy = evaluate(shouldStop) else { return nil }
         state.accuracy = accuracy
         progress(state)
-        if accuracy > section.stopAtMost, interval > 1 {
+        if stopsWithinBand, accuracy > section.stopAtMost, interval > 1 {
           try restore(lastGood.weights, lastGood.moments, optimizer)
           state.step = lastGood.step
           interval = max(1, interval / 4)
           continue
         }
-        if accuracy >= section.stopAtLeast { return accuracy }
+        if stopsWithinBand, accuracy >= section.stopAtLeast { return accuracy }
         lastGood = (policy.copyWeights(), optimizer.state(), state.step)
       } else {
         progress(state)
       }
     }
+    if !stopsWithinBand, let accuracy = state.accuracy { return accuracy }
     throw Failure(
       "warm-start", on: settings.run.name,
       happened: "after \(state.step) steps pass@1 is \(state.accuracy ?? 0), below "

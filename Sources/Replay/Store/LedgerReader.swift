@@ -52,6 +52,24 @@ public struct TrajectoryRow: Sendable, Equatable {
   public var isLenientlyCorrect: Bool
   /// What training saw; nil of an evaluation.
   public var trained: TrainedTrajectory?
+
+  package init(
+    key: TicketKey, sample: Int, step: Int?, reward: Double?, parts: [RewardPart], reason: String,
+    finish: String, tokens: Int, isStrictlyCorrect: Bool, isLenientlyCorrect: Bool,
+    trained: TrainedTrajectory?
+  ) {
+    self.key = key
+    self.sample = sample
+    self.step = step
+    self.reward = reward
+    self.parts = parts
+    self.reason = reason
+    self.finish = finish
+    self.tokens = tokens
+    self.isStrictlyCorrect = isStrictlyCorrect
+    self.isLenientlyCorrect = isLenientlyCorrect
+    self.trained = trained
+  }
 }
 
 /// A step as it was committed, and when, in milliseconds since 1970.
@@ -113,6 +131,11 @@ public final class LedgerReader {
       evaluationGroups: try database.integer("SELECT count(*) FROM groups WHERE key < 0"),
       tokens: try database.integer("SELECT coalesce(sum(tokens), 0) FROM groups"),
       dropped: reasons)
+  }
+
+  /// Steps committed, without reading what they were.
+  public func committedSteps() throws(LedgerError) -> Int {
+    try database.integer("SELECT count(*) FROM commits")
   }
 
   /// Commits of these steps in order, without their trajectories.

@@ -1,0 +1,27 @@
+// The exit status of errors that rooms below Operations throw, by what they mean to a caller.
+
+import Messaging
+import Operations
+import Policy
+import Replay
+import Safetensors
+
+enum CommandFailure {
+  static func report(_ error: any Error) -> (line: String, exitCode: ExitCode) {
+    switch error {
+    case let error as ModelFolderError: (error.description, .badInput)
+    case let error as SafetensorsError: (String(describing: error), .badInput)
+    case let error as MessagingError: (String(describing: error), .unavailable)
+    case let error as LedgerError: (error.description, status(error))
+    default: FailureReport.report(error)
+    }
+  }
+
+  private static func status(_ error: LedgerError) -> ExitCode {
+    switch error {
+    case .missing: .noInput
+    case .sqlite: .storage
+    case .foreign, .newer, .damaged, .otherSettings: .badInput
+    }
+  }
+}

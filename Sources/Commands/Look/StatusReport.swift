@@ -1,0 +1,189 @@
+// A run's standing, told: the view that `forage run` draws, then what only replay knows.
+
+import Documents
+import Operations
+
+struct StatusReport {
+  let state: RunState
+  /// False of a run known by its address alone: its metrics lie elsewhere.
+  let hasMetrics: Bool
+  /// Nil of a run known by its address alone.
+  let folder: FolderFacts?
+
+  var isLive: Bool { state.status != nil || !(folder?.processes.isEmpty ?? true) }
+
+  private var step: Int { state.status?["step"]?.integerValue ?? state.step }
+
+  private var elapsedSeconds: Double {
+    (state.status?["service"]?.number("upMilliseconds") ?? 0) / 1000
+  }
+
+  // MARK: Text
+
+  var plainLine: String {
+    guard state.status != nil else { return (liveness + [progress]).joined(separator: ", ") }
+    guard hasMetrics else {
+      return ([progress] + queues + RunView.waiting(state)).joined(separator: ", ")
+    }
+    return RunView.plainLine(state, elapsedSeconds: elapsedSeconds)
+  }
+
+  func lines(width: Int) -> [String] {
+    guard let status = state.status else { return liveness + atRest }
+    // Metrics come a step at a time; the first may be long in coming.
+    var lines =
+      hasMetrics && state.step > 0
+      ? RunView.lines(state, elapsedSeconds: elapsedSeconds, width: width)
+      : [progress] + RunView.waiting(state).map { "  " + $0 }
+    lines += (liveness + queues + peers(status) + losses(status)).map { "  " + $0 }
+    return lines
+  }
+
+  private var progress: String { "\(state.name): step \(step) of \(state.steps)" }
+
+  /// Of a run nobody answers for.
+  private var liveness: [String] {
+    guard let folder else { return [] }
+    let holders = folder.processes.map { "\($0.role) \($0.processID)" }.joined(separator: ", ")
+    if state.status != nil { return ["processes: \(holders)"] }
+    if folder.processes.isEmpty { return ["\(state.name): not running"] }
+    if folder.process("replay") != nil {
+      return ["\(state.name): replay does not answer; processes: \(holders)"]
+    }
+    let isBefore = folder.committed == nil
+    return [
+      "\(state.name): \(isBefore ? "being prepared" : "starting or ending"); processes: \(holders)"
+    ]
+  }
+
+  private var atRest: [String] {
+    guard let folder else { return [] }
+    let steps = folder.committed ?? 0
+    var lines = [
+      "  \(steps) of \(state.steps) steps" + (steps >= state.steps ? ": it has them all" : "")
+    ]
+    if let checkpoint = folder.checkpoint { lines.append("  newest checkpoint: \(checkpoint)") }
+    if let evaluation = state.evaluations.last {
+      lines.append(
+        "  validation: pass@1 \(RunView.format(evaluation.accuracy, 3)) at step "
+          + "\(evaluation.version)")
+    }
+    if let sentence = folder.sentence { lines.append("  \(sentence)") }
+    guard folder.processes.isEmpty else { return lines }
+    lines.append(
+      folder.sentence == nil
+        ? "  continue: forage run --resume \(folder.run.path)"
+        : "  next: forage inspect \(folder.run.path)")
+    return lines
+  }
+
+  /// Queue counts, tickets and evaluations, a line each.
+  private var queues: [String] {
+    guard let status = state.status else { return [] }
+    func count(_ group: String, _ key: String) -> Int { status[group]?[key]?.integerValue ?? 0 }
+    let retired = Self.sum(status["groups"]?["retired"])
+    var lines = [
+      "version \(status.text("version") ?? "none yet"), learner epoch "
+        + "\(status["epoch"]?.integerValue ?? 0)",
+      "tickets: \(count("tickets", "granted")) granted of \(count("tickets", "ceiling")) that "
+        + "pacing allows, \(count("tickets", "held")) held by actors, "
+        + "\(count("tickets", "storing")) going to disk, \(count("tickets", "lapsed")) lapsed, "
+        + "\(count("tickets", "unfilled")) to be given out again",
+      "groups: \(count("groups", "ready")) ready, \(count("groups", "leased")) leased to the "
+        + "learner, \(retired) retired (\(Self.words(status["groups"]?["retired"])))",
+    ]
+    for evaluation in status["evaluations"]?.elements ?? [] {
+      lines.append(
+        "evaluation of version \(evaluation["version"]?.integerValue ?? 0): "
+          + "\(evaluation["done"]?.integerValue ?? 0) of "
+          + "\(evaluation["prompts"]?.integerValue ?? 0) groups, "
+          + "\(evaluation["open"]?.integerValue ?? 0) open")
+    }
+    return lines
+  }
+
+  private func peers(_ status: Document) -> [String] {
+    var rows: [[String]] = []
+    for peer in status["peers"]?.elements ?? [] where peer.text("role") != "looker" {
+      rows.append(Self.cells(peer))
+    }
+    if rows.isEmpty { return ["nobody has said hello"] }
+    return TextTable(Self.peerColumns, rows).lines()
+  }
+
+  private static let peerColumns: [(name: String, side: TextTable.Side)] = [
+    ("who", .left), ("version", .right), ("holds", .right), ("groups", .right),
+    ("sampled", .right), ("idle", .right), ("received", .right), ("sent", .right),
+    ("heard of", .left),
+  ]
+
+  private static func cells(_ peer: Document) -> [String] {
+    let seconds = RunView.format(Double(peer.count("silentMilliseconds")) / 1000, 1)
+    let presence = peer.flag("isPresent") ? "" : ", taken for gone"
+    return [
+      peer.text("name") ?? "?", RunView.format(peer.number("version"), 0),
+      String(peer.count("holding")), String(peer.count("groupsSubmitted")),
+      RunView.count(Double(peer.count("tokensSampled"))),
+      RunView.clock(Double(peer.count("idleMilliseconds")) / 1000),
+      DryRun.bytes(peer.count("bytesReceived")), DryRun.bytes(peer.count("bytesSent")),
+      "\(seconds) s ago\(presence)",
+    ]
+  }
+
+  /// What was sampled in vain or refused, and a disk that runs full; nothing when there is none.
+  private func losses(_ status: Document) -> [String] {
+    var lines: [String] = []
+    for (key, words) in [("dropped", "dropped"), ("refused", "refused on arrival")] {
+      guard case .object(let reasons)? = status["groups"]?[key]?.value else { continue }
+      for reason in reasons where (reason.value["groups"]?.integerValue ?? 0) > 0 {
+        lines.append(
+          "\(words) as \(reason.key): \(reason.value["groups"]?.integerValue ?? 0) groups, "
+            + "\(RunView.count(reason.value.number("tokens"))) tokens")
+      }
+    }
+    if status["service"]?.flag("isDiskLow") ?? false {
+      lines.append(
+        "the disk is low: \(DryRun.bytes(status["service"]?["freeBytes"]?.integerValue ?? 0)) "
+          + "free, and groups are refused below "
+          + DryRun.bytes(status["service"]?["reserveBytes"]?.integerValue ?? 0))
+    }
+    if let malformed = status["service"]?["malformed"]?.integerValue, malformed > 0 {
+      lines.append("\(malformed) malformed messages were refused")
+    }
+    return lines
+  }
+
+  private static func sum(_ document: Document?) -> Int {
+    guard case .object(let members)? = document?.value else { return 0 }
+    return members.reduce(0) { $0 + ($1.value.integerValue ?? 0) }
+  }
+
+  /// "trained 120, without-spread 8"
+  private static func words(_ document: Document?) -> String {
+    guard case .object(let members)? = document?.value else { return "" }
+    return members.map { "\($0.key) \($0.value.integerValue ?? 0)" }.joined(separator: ", ")
+  }
+
+  // MARK: JSON
+
+  var document: Document {
+    .object(
+      [
+        ("name", .string(state.name)), ("isLive", .bool(isLive)),
+        ("step", .integer(state.status == nil ? folder?.committed ?? 0 : step)),
+        ("steps", .integer(state.steps)),
+      ] + (folder?.members ?? []) + [
+        ("metrics", state.records.last ?? nil), ("replay", state.status ?? nil),
+      ])
+  }
+}
+
+extension Document {
+  /// A count; 0 where there is none.
+  fileprivate func count(_ key: String) -> Int { self[key]?.integerValue ?? 0 }
+
+  fileprivate func flag(_ key: String) -> Bool {
+    if case .bool(true)? = self[key]?.value { return true }
+    return false
+  }
+}

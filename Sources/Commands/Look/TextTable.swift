@@ -1,0 +1,33 @@
+// Rows in columns as wide as their widest cell.
+
+struct TextTable {
+  enum Side { case left, right }
+
+  private let sides: [Side]
+  private var rows: [[String]]
+
+  init(_ columns: [(name: String, side: Side)], _ rows: [[String]] = []) {
+    sides = columns.map(\.side)
+    self.rows = [columns.map(\.name)] + rows
+  }
+
+  mutating func add(_ cells: [String]) {
+    precondition(cells.count == sides.count, "\(cells.count) cells for \(sides.count) columns")
+    rows.append(cells)
+  }
+
+  /// Lines of at most `width` columns; nil cuts none.
+  func lines(width: Int? = nil) -> [String] {
+    let widths = sides.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { cells in
+      var line = ""
+      for (column, cell) in cells.enumerated() {
+        let pad = String(repeating: " ", count: widths[column] - cell.count)
+        line += (column > 0 ? "  " : "") + (sides[column] == .right ? pad + cell : cell + pad)
+      }
+      while line.hasSuffix(" ") { line.removeLast() }
+      guard let width, line.count > width, width > 1 else { return line }
+      return line.prefix(width - 1) + "…"
+    }
+  }
+}

@@ -1,0 +1,195 @@
+// forage generate: completions of a prompt, or of a file of prompts, to read.
+//
+// Randomness is addressed as everywhere: a sample depends on the seed, the prompt's place in the
+// file and its own number, not on what is sampled beside it.
+
+import Documents
+import Experience
+import Operations
+import Policy
+import Tensors
+
+enum GenerateCommand: Command {
+  static let usage = Usage(
+    "forage generate",
+    "Samples completions of a prompt, or of a file of prompts: as text for one, as JSON lines for a "
+      + "file.",
+    options: [
+      .value("model", "DIR", "a Hugging Face folder with its tokenizer.json"),
+      .value("prompt", "TEXT", "what to continue"),
+      .value("input", "FILE", "lines {\"prompt\":\"...\"}; - is standard input"),
+      .value("samples", "N", "completions of each prompt; 1 by default"),
+      .value("temperature", "T", "1 by default; 0 is greedy"),
+      .value("max-new-tokens", "N", "at most so many tokens; 256 by default, or what fits"),
+      .value("seed", "N", "another one samples otherwise; 1 by default"),
+      .flag("json", "JSON lines for a prompt too, with tokens and log-probs"),
+      .threads,
+    ],
+    example: "forage generate --model runs/arithmetic-001/checkpoints/step-000350 --prompt 47+85=")
+
+  static func run(_ arguments: Arguments) throws -> ExitCode {
+    let path = try arguments.requiredValue("model")
+    let prompt = arguments.value("prompt")
+    let input = arguments.value("input")
+    guard (prompt == nil) != (input == nil) else {
+      throw ArgumentError(
+        program: usage.program,
+        fact: prompt == nil
+          ? .missingPositional("--prompt or --input")
+          : .unexpectedPositional("--input, besides --prompt,"))
+    }
+    let settings = GenerationSettings(
+      samples: try arguments.integer("samples", in: 1...4096) ?? 1,
+      temperature: Float(try arguments.number("temperature", in: 0...1000) ?? 1),
+      maximumNewTokens: try arguments.integer("max-new-tokens", in: 1...1_048_576),
+      seed: UInt64(try arguments.integer("seed", in: 0...Int.max) ?? 1))
+    let threads = try arguments.threads()
+    let lines = try input.map { path throws(Failure) in try LineReader(path: path) }
+    let model = try LoadedModel(path: path, threads: threads)
+    let sampler = PromptSampler(model, tokenizer: try model.folder.tokenizer(), settings)
+    if let lines {
+      try sampler.answer(lines) { Terminal.write($0) }
+    } else if let prompt {
+      let answer = try sampler.complete(prompt)
+      Terminal.write(
+        arguments.flag("json") ? JSON.write(sampler.document(answer)) + "\n" : sampler.text(answer))
+    }
+    return .success
+  }
+}
+
+package struct GenerationSettings {
+  package var samples: Int
+  /// 0 is greedy.
+  package var temperature: Float
+  /// Nil: as many as the model has positions for, at most `defaultNewTokens`.
+  package var maximumNewTokens: Int?
+  package var seed: UInt64
+
+  static let defaultNewTokens = 256
+
+  package init(samples: Int, temperature: Float, maximumNewTokens: Int?, seed: UInt64) {
+    self.samples = samples
+    self.temperature = temperature
+    self.maximumNewTokens = maximumNewTokens
+    self.seed = seed
+  }
+}
+
+/// A prompt with its completions.
+package struct Answer {
+  package var prompt: String
+  package var completions: [Completion]
+}
+
+package struct PromptSampler {
+  /// Prompts sampled together: enough rows to fill the kernels.
+  static let promptsAtOnce = 64
+
+  private let model: LoadedModel
+  private let tokenizer: Tokenizer
+  private let settings: GenerationSettings
+  private let maker: PromptMaker
+  private let generator: Generator<CPUBackend>
+
+  package init(_ model: LoadedModel, tokenizer: Tokenizer, _ settings: GenerationSettings) {
+    self.model = model
+    self.tokenizer = tokenizer
+    self.settings = settings
+    maker = PromptMaker(
+      tokenizer, maximumPositions: model.folder.configuration.maximumPositions)
+    generator = Generator(model.policy)
+  }
+
+  package func complete(_ prompt: String) throws(Failure) -> Answer {
+    do throws(PromptProblem) {
+      return generate([(prompt, try request(prompt, index: 0))])[0]
+    } catch {
+      throw error.failure("--prompt")
+    }
+  }
+
+  /// Answers every line in order; a bad one ends it, after the answers to those before it.
+  package func answer(_ lines: LineReader, write: (String) -> Void) throws {
+    var waiting: [(prompt: String, request: GenerationRequest)] = []
+    func flush() {
+      for answer in generate(waiting) { write(JSON.write(document(answer)) + "\n") }
+      waiting = []
+    }
+    do {
+      while let line = try lines.next() {
+        let prompt = try prompt(line, lines)
+        waiting.append((prompt, try request(prompt, index: lines.number - 1)))
+        if waiting.count == Self.promptsAtOnce { flush() }
+      }
+    } catch let problem as PromptProblem {
+      flush()
+      throw problem.failure("line \(lines.number) of \(lines.name)")
+    } catch {
+      flush()
+      throw error
+    }
+    flush()
+  }
+
+  private func prompt(_ line: [UInt8], _ lines: LineReader) throws -> String {
+    let fields = try lines.fields(line)
+    do throws(DocumentError) {
+      let prompt = try fields.string("prompt", maximumLength: LineReader.maximumLineBytes)
+      try fields.finish()
+      return prompt
+    } catch {
+      throw lines.bad(error)
+    }
+  }
+
+  private func request(_ prompt: String, index: Int) throws(PromptProblem) -> GenerationRequest {
+    let tokens = try maker.tokens(prompt, newTokens: settings.maximumNewTokens ?? 1)
+    let room = maker.maximumPositions - tokens.count + 1
+    return GenerationRequest(
+      prompt: tokens, samples: settings.samples, seed: settings.seed, domain: .evaluate,
+      ticket: UInt64(index), temperature: settings.temperature,
+      maximumNewTokens: settings.maximumNewTokens
+        ?? min(room, GenerationSettings.defaultNewTokens),
+      stopTokens: model.stopTokens.union(tokenizer.stopTokens))
+  }
+
+  private func generate(_ waiting: [(prompt: String, request: GenerationRequest)]) -> [Answer] {
+    guard !waiting.isEmpty else { return [] }
+    guard let completions = generator.generate(waiting.map(\.request)) else {
+      preconditionFailure("sampling stopped, and nobody asked it to")
+    }
+    return zip(waiting, completions).map { Answer(prompt: $0.prompt, completions: $1) }
+  }
+
+  /// A single completion as it is; several with a line above each.
+  package func text(_ answer: Answer) -> String {
+    var text = ""
+    for (index, completion) in answer.completions.enumerated() {
+      if answer.completions.count > 1 {
+        text += "--- sample \(index + 1) of \(answer.completions.count): "
+        text += "\(completion.tokens.count) tokens, \(completion.finish.rawValue)\n"
+      }
+      text += tokenizer.decode(completion.tokens) + "\n"
+    }
+    return text
+  }
+
+  package func document(_ answer: Answer) -> Document {
+    .object([
+      ("prompt", .string(answer.prompt)),
+      (
+        "completions",
+        .array(
+          answer.completions.map { completion in
+            .object([
+              ("text", .string(tokenizer.decode(completion.tokens))),
+              ("tokens", .array(completion.tokens.map { .integer(Int($0)) })),
+              ("logprobs", .array(completion.behaviorLogProbs.map(Document.shortest))),
+              ("finish", .string(completion.finish.rawValue)),
+            ])
+          })
+      ),
+    ])
+  }
+}

@@ -1,0 +1,103 @@
+// A model folder as commands use it: weights on this machine's backend, and prompts as its
+// tokenizer makes them, refused where the model could not take them.
+
+import Documents
+import Experience
+import Operations
+import Policy
+import Safetensors
+import Tensors
+
+package struct LoadedModel {
+  package let folder: ModelFolder
+  package let policy: Transformer<CPUBackend>
+
+  /// Reads config.json and the weights; `threads` nil is every core.
+  package init(path: String, threads: Int?) throws {
+    guard Files.isFolder(path) else {
+      throw Failure(
+        "open the model", on: path,
+        happened: Files.exists(path) ? "it is not a folder" : "there is no such folder",
+        remedy: "name a Hugging Face folder: config.json, model.safetensors, tokenizer.json",
+        exitCode: .noInput)
+    }
+    let folder = try ModelFolder(path: path)
+    try self.init(folder: folder, weights: folder.weights(), threads: threads)
+  }
+
+  init(folder: ModelFolder, weights: [NamedTensor], threads: Int?) throws {
+    self.folder = folder
+    policy = Transformer(
+      configuration: folder.configuration,
+      backend: CPUBackend(threads: threads ?? Machine.coreCount))
+    try policy.load(weights)
+  }
+
+  var stopTokens: Set<Int32> { folder.configuration.stopTokens }
+}
+
+/// A tokenizer and the positions of the model behind it.
+package struct PromptMaker {
+  let tokenizer: Tokenizer
+  let maximumPositions: Int
+  private let unknown: Int32?
+
+  package init(_ tokenizer: Tokenizer, maximumPositions: Int) {
+    self.tokenizer = tokenizer
+    self.maximumPositions = maximumPositions
+    unknown = tokenizer.token(spelled: "<unk>")
+  }
+
+  /// The prompt as actors feed it; throws, with what is wrong with the text, when the vocabulary
+  /// lacks a part of it or it leaves no room for `newTokens`.
+  package func tokens(_ prompt: String, newTokens: Int) throws(PromptProblem) -> [Int32] {
+    let text = tokenizer.encode(prompt)
+    if let unknown, text.contains(unknown), !prompt.contains("<unk>") {
+      let first = prompt.first { tokenizer.encode(String($0)).contains(unknown) }
+      throw PromptProblem(
+        what: "the model's vocabulary has no token for "
+          + (first.map { "\"\($0)\"" } ?? "a part of it"))
+    }
+    let tokens = (tokenizer.beginToken.map { [$0] } ?? []) + text
+    guard !tokens.isEmpty else { throw PromptProblem(what: "it has no token") }
+    // The last token sampled is never fed, so it needs no position.
+    let room = maximumPositions - tokens.count + 1
+    guard newTokens <= room else {
+      throw PromptProblem(
+        what: "\(tokens.count) tokens and \(newTokens) new ones need "
+          + "\(tokens.count + newTokens - 1) positions, and the model has \(maximumPositions)")
+    }
+    return tokens
+  }
+}
+
+/// Why a prompt cannot be continued: words that follow "prompt "X": ".
+package struct PromptProblem: Error {
+  package let what: String
+
+  func failure(_ source: String) -> Failure {
+    Failure(
+      "continue", on: source, happened: what,
+      remedy: "change the prompt or lower the number of new tokens", exitCode: .badInput)
+  }
+}
+
+extension Arguments {
+  /// The value of an option that cannot be left out.
+  func requiredValue(_ name: String) throws(ArgumentError) -> String {
+    if let value = value(name) { return value }
+    throw ArgumentError(program: usage.program, fact: .missingPositional("--\(name)"))
+  }
+
+  func threads() throws(ArgumentError) -> Int? { try integer("threads", in: 1...1024) }
+}
+
+extension Usage.Option {
+  static let threads = Usage.Option.value(
+    "threads", "N", "threads to compute with; every core by default")
+}
+
+extension Document {
+  /// A Float32 with the fewest digits that read back as the same Float32.
+  static func shortest(_ number: Float) -> Document { .number(Double("\(number)") ?? .nan) }
+}
