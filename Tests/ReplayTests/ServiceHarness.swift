@@ -53,10 +53,16 @@ final class ServiceHarness {
 /// An actor or learner of the tests.
 final class TestPeer {
   let client: DealerClient
+  private let deadlineMilliseconds: Int
   private var nextID = 1
 
-  init(_ harness: ServiceHarness) throws {
-    client = try DealerClient(to: harness.endpoint, peer: "replay", in: MessagingContext())
+  init(endpoint: String, deadlineMilliseconds: Int) throws {
+    client = try DealerClient(to: endpoint, peer: "replay", in: MessagingContext())
+    self.deadlineMilliseconds = deadlineMilliseconds
+  }
+
+  convenience init(_ harness: ServiceHarness) throws {
+    try self.init(endpoint: harness.endpoint, deadlineMilliseconds: 10_000)
   }
 
   func ask(_ body: Request, payload: [[UInt8]] = []) throws -> Envelope<Reply> {
@@ -65,7 +71,8 @@ final class TestPeer {
     let request = Envelope(id: id, body: body, payload: payload)
     let frames = try client.exchange(
       request.encoded(),
-      matching: { (try? Envelope<Reply>(decoding: $0))?.id == id }, deadlineMilliseconds: 10_000)
+      matching: { (try? Envelope<Reply>(decoding: $0))?.id == id },
+      deadlineMilliseconds: deadlineMilliseconds)
     return try Envelope<Reply>(decoding: frames)
   }
 
@@ -114,15 +121,16 @@ extension Reply {
 }
 
 /// Takes and fills tickets until the run is over.
-func actToTheEnd(_ harness: ServiceHarness, name: String) throws {
-  let peer = try TestPeer(harness)
+func actToTheEnd(
+  _ peer: TestPeer, name: String, acknowledged: (TicketKey) -> Void = { _ in }
+) throws {
   var version = try peer.hello(actor: name).version
   while true {
     switch try peer.tickets(3, version) {
     case .tickets(let tickets):
       for ticket in tickets {
         let group = Samples.group(ticket.key, version: version!, actor: name)
-        guard case .acknowledged(ticket.key) = try peer.submit(group) else { continue }
+        if case .acknowledged(let key) = try peer.submit(group) { acknowledged(key) }
       }
     case .fetch(let newest): version = newest
     case .wait(let wait): if wait.isFinished { return }
@@ -134,10 +142,9 @@ func actToTheEnd(_ harness: ServiceHarness, name: String) throws {
 }
 
 /// Leases and commits every step; returns the batches, in order.
-func learnToTheEnd(_ harness: ServiceHarness) throws -> (
+func learnToTheEnd(_ peer: TestPeer) throws -> (
   batches: [[Int]], evaluations: [EvaluationSummary]
 ) {
-  let peer = try TestPeer(harness)
   let welcome = try peer.helloAsLearner()
   var step = (welcome.lastCommit?.step ?? -1) + 1
   var batches: [[Int]] = []

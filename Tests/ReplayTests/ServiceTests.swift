@@ -38,10 +38,10 @@ import Wire
     let harness = try running(["evaluation.every=2"])
     let actors = try (0..<2).map { index in
       try WorkerThread(name: "actor-\(index)") { [harness = Handed(harness)] in
-        try actToTheEnd(harness.value, name: "actor-\(index)")
+        try actToTheEnd(TestPeer(harness.value), name: "actor-\(index)")
       }
     }
-    let (batches, evaluations) = try learnToTheEnd(harness)
+    let (batches, evaluations) = try learnToTheEnd(TestPeer(harness))
     for actor in actors {
       if case .failed(let error) = actor.join(deadline: .after(seconds: 10)) { throw error }
       #expect(actor.join(deadline: .now).isFinished)
