@@ -82,6 +82,7 @@ import Wire
       }
       // F20: everything on the disk and status 0.
       #expect(replay.stop(deadline: .after(seconds: 10)) == .exited(0))
+      try Files.remove(run.socketsFolder())
       let reader = try LedgerReader(path: run.ledger)
       #expect(try reader.verify().problems == [])
       let trained = try reader.commits().flatMap(\.commit.tickets)
