@@ -14,7 +14,6 @@ import Experience
 import Glibc
 import Operations
 import Policy
-import Safetensors
 
 /// What a checkpoint says of itself.
 public struct CheckpointState: Equatable, Sendable {
@@ -33,9 +32,9 @@ public struct LoadedCheckpoint: Sendable {
   public var name: String
   public var state: CheckpointState
   public var model: ModelFolder
-  public var weights: [NamedTensor]
+  public var weights: WeightTensors
   public var tokenizer: Tokenizer
-  public var optimizer: SafetensorsBlob
+  public var optimizer: OptimizerState
 }
 
 public struct Checkpoints {
@@ -80,8 +79,8 @@ public struct Checkpoints {
 extension Checkpoints {
   /// Writes a checkpoint durably; its name.
   public func save(
-    _ state: CheckpointState, configuration: ModelConfiguration, weights: [NamedTensor],
-    tokenizer: Tokenizer, optimizer: SafetensorsBlob
+    _ state: CheckpointState, configuration: ModelConfiguration, weights: WeightTensors,
+    tokenizer: Tokenizer, optimizer: OptimizerState
   ) throws -> String {
     let aside = "\(folder)/.writing-\(state.version.number)-\(getpid())"
     try Files.remove(aside)
@@ -163,7 +162,7 @@ extension Checkpoints {
   public func load(_ name: String) throws -> LoadedCheckpoint {
     let state = try readState(name)
     let model = try ModelFolder(path: path(name))
-    let optimizer = try SafetensorsBlob(
+    let optimizer = try OptimizerState(
       parsing: Files.read(
         "\(path(name))/\(Self.optimizerName)", maximumBytes: Self.maximumOptimizerBytes),
       source: "\(path(name))/\(Self.optimizerName)")

@@ -38,11 +38,14 @@ public final class CohortTrainer {
   public let objective: GRPOSettings
   public let schedule: LearningRateSchedule
   public let microbatchTokens: Int
+  /// For the control experiment: rewards change places within each group.
+  public let shufflesRewards: Bool
 
   /// `reference` may be nil only when the objective needs none.
   public init(
     policy: CPUTransformer, reference: CPUTransformer?, optimizer: CPUOptimizer,
-    objective: GRPOSettings, schedule: LearningRateSchedule, microbatchTokens: Int
+    objective: GRPOSettings, schedule: LearningRateSchedule, microbatchTokens: Int,
+    shufflesRewards: Bool = false
   ) {
     precondition(
       reference != nil || !objective.needsReference,
@@ -53,6 +56,7 @@ public final class CohortTrainer {
     self.objective = objective
     self.schedule = schedule
     self.microbatchTokens = microbatchTokens
+    self.shufflesRewards = shufflesRewards
   }
 
   /// Trains on `groups`, in this order, as step `step`. `enter` hears the name of each phase as it
@@ -63,6 +67,9 @@ public final class CohortTrainer {
   ) throws(StepInterrupted) -> StepResult {
     enter("credit")
     var cohort = Cohort(groups: groups.map(CohortGroup.init))
+    if shufflesRewards {
+      for index in groups.indices { cohort.groups[index].shuffleRewards(seed: groups[index].seed) }
+    }
     var current: [[[Float]]]?
     if objective.needsCurrentForCredit {
       let everyone = groups.map { Array($0.trajectories.indices) }
@@ -214,5 +221,17 @@ extension CohortGroup {
           reward: trajectory.verdict.reward, isTruncated: trajectory.completion.isTruncated,
           behavior: trajectory.completion.behaviorLogProbs)
       })
+  }
+
+  /// Gives each completion the reward of another of its group, by addressed random numbers: what a
+  /// policy learns from the result is not the task. Truncation stays with its completion.
+  package mutating func shuffleRewards(seed: UInt64) {
+    for last in completions.indices.reversed().dropLast() {
+      let other = AddressedRandom.integer(
+        below: last + 1, seed: seed, domain: .shuffle, UInt64(ticket), UInt64(last))
+      let reward = completions[last].reward
+      completions[last].reward = completions[other].reward
+      completions[other].reward = reward
+    }
   }
 }

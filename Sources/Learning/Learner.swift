@@ -18,7 +18,6 @@ import Messaging
 import Objectives
 import Operations
 import Policy
-import Safetensors
 import Wire
 
 /// Trains one run's policy until its steps are done or somebody asks it to stop.
@@ -217,7 +216,7 @@ public final class Learner {
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }
 
-  private func save(_ state: CheckpointState, weights: [NamedTensor]) throws -> String {
+  private func save(_ state: CheckpointState, weights: WeightTensors) throws -> String {
     try checkpoints.save(
       state, configuration: trainer.policy.configuration, weights: weights, tokenizer: tokenizer,
       optimizer: trainer.optimizer.state())
@@ -243,7 +242,8 @@ public final class Learner {
   private func serveUntilFinished() throws {
     var isOver = false
     while true {
-      setState(isOver ? "done, serving weights until told to stop" : "waiting for the last evaluation")
+      setState(
+        isOver ? "done, serving weights until told to stop" : "waiting for the last evaluation")
       if !isOver {
         let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
         if case .lease(let lease) = answer.body, lease.tickets.isEmpty {

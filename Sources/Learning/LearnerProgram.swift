@@ -157,7 +157,7 @@ public enum LearnerProgram {
       schedule: LearningRateSchedule(
         peak: section.learningRate, final: section.finalLearningRate,
         warmUpSteps: section.warmUpSteps, steps: settings.run.steps),
-      microbatchTokens: section.microbatchTokens)
+      microbatchTokens: section.microbatchTokens, shufflesRewards: section.shufflesRewards)
   }
 
   private static func noCheckpoint(_ run: RunFolder) -> Failure {

@@ -1,10 +1,15 @@
 // The policy as the product runs it, by one name: the roles see neither backends nor their room.
 
+import Safetensors
 import Tensors
 
 /// The transformer of actors, learner and commands.
 public typealias CPUTransformer = Transformer<CPUBackend>
 public typealias CPUGenerator = Generator<CPUBackend>
+
+/// Weights by name, and an optimizer's moments, as files carry them.
+public typealias WeightTensors = [NamedTensor]
+public typealias OptimizerState = SafetensorsBlob
 
 extension Transformer where B == CPUBackend {
   /// Zero weights, on a backend of its own with this many threads.

@@ -155,6 +155,8 @@ public struct LearnerSection: Sendable {
   public var checkpointEvery: Int
   /// Checkpoints kept besides the first model and the newest; at least 2.
   public var keepCheckpoints: Int
+  /// A control experiment: rewards change places within each group, so nothing can be learned.
+  public var shufflesRewards: Bool
   /// 0 takes the supervisor's share.
   public var threads: Int
 
@@ -172,6 +174,7 @@ public struct LearnerSection: Sendable {
     microbatchTokens = try fields.integer("microbatchTokens", default: 8192, in: 16...16_777_216)
     checkpointEvery = try fields.integer("checkpointEvery", default: 50, in: 1...10_000_000)
     keepCheckpoints = try fields.integer("keepCheckpoints", default: 3, in: 2...10_000)
+    shufflesRewards = try fields.bool("shufflesRewards", default: false)
     threads = try fields.integer("threads", default: 0, in: 0...1024)
   }
 }
