@@ -54,6 +54,11 @@ public enum LearnerProgram {
     } catch let refusal as Refusal {
       log.error("replay refused: \(refusal.code.rawValue): \(refusal.sentence)")
       return refusal.code == .fenced ? .fenced : .refused
+    } catch let error as MessagingError {
+      log.error(error.description)
+      // Linux's number of "address already in use"; libzmq passes it on.
+      if case .system(errno: 98) = error.reason { return .portTaken }
+      return .unavailable
     } catch {
       let (line, code) = FailureReport.report(error)
       log.error(line)
@@ -77,7 +82,8 @@ public enum LearnerProgram {
     let endpoints = try Endpoints.binding(settings.network, run: run)
     let server = try WeightServer(
       WeightServer.Addresses(
-        weights: endpoints.weights, announce: endpoints.announce, security: .none),
+        weights: endpoints.weights, announce: endpoints.announce,
+        security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none),
       files: [
         (name: "config.json", bytes: Array(loaded.model.configuration.configJSON.utf8)),
         (name: "tokenizer.json", bytes: loaded.tokenizer.json),

@@ -141,11 +141,14 @@ struct ActorRates {
 extension EvaluationSummary {
   /// A line of metrics.jsonl of its own: it belongs to a version, not to a step.
   func document() -> Document {
-    .object([
+    var members: [(String, Document)] = [
       ("evaluation", .integer(version)), ("eval/prompts", .integer(prompts)),
       ("eval/samples", .integer(samples)), ("eval/reward", .number(reward)),
       ("eval/pass@1", .number(strict)), ("eval/lenient", .number(lenient)),
-      ("eval/pass@\(samples)", .number(passAtK)), ("eval/mean_length", .number(meanLength)),
-    ])
+      ("eval/mean_length", .number(meanLength)),
+    ]
+    // With one sample both are the same number, and a key stands once.
+    if samples > 1 { members.append(("eval/pass@\(samples)", .number(passAtK))) }
+    return .object(members)
   }
 }

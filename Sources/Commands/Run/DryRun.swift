@@ -15,7 +15,7 @@ struct DryRun {
   func text() -> String {
     let settings = parts.settings
     let needs = Needs(parts)
-    var text = settings.yaml
+    var text = YAML.write(parts.resolved)
     text += """
 
       # \(RunView.count(Double(needs.parameters))) parameters, \

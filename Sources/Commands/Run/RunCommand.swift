@@ -51,7 +51,7 @@ enum RunCommand: Command {
       if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
         try RunFolder.create(under: "runs", name: settings.run.name)
       }
-    try Files.writeDurably(run.settings, settings.yaml)
+    try Files.writeDurably(run.settings, YAML.write(parts.resolved))
     return try carryOut(run, settings, isPlain: arguments.flag("plain"))
   }
 

@@ -23,6 +23,8 @@ struct RunParts {
   var tokenizer: Tokenizer
   var configuration: ModelConfiguration
   var objective: GRPOSettings
+  /// Every key of every section with the value it came to.
+  var resolved: Document
 
   /// Reads what the settings name and refuses what cannot work, before anything is made.
   init(_ settings: RunSettings, source: String) throws {
@@ -30,8 +32,12 @@ struct RunParts {
     let task = try Fields(settings.task, source: source, path: "task")
     exercises = try TaskFactory.make(task)
     try task.finish()
+    let objectiveFields = try Fields(settings.objective, source: source, path: "objective")
     objective = try GRPOSettings(
-      settings.objective, source: source, maximumNewTokens: settings.sampling.maximumNewTokens)
+      objectiveFields, maximumNewTokens: settings.sampling.maximumNewTokens)
+    try objectiveFields.finish()
+    resolved = settings.resolved.merging(
+      .object([("task", task.resolved), ("objective", objectiveFields.resolved)]))
     if settings.model.path.isEmpty {
       guard let alphabet = exercises.alphabet else {
         throw Failure(

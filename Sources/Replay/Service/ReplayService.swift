@@ -84,8 +84,9 @@ package final class ReplayService {
     socket = try Socket(
       .router, in: context, limits: limits,
       security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none)
-    monitor = try SocketMonitor(socket)
+    // The monitor comes after: libzmq tells it of a failed bind and loses the bind's errno over it.
     self.endpoint = try socket.bind(to: endpoint)
+    monitor = try SocketMonitor(socket)
     poller.add(socket)
     poller.add(monitor)
     log.info(

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Two hosts, each a network namespace, joined by a veth pair: the head runs replay and learner, the
+# other one forage-actor with nothing but the head's address. The last weights are those of a run on
+# one host.
+# deadline: 240
+. "$(dirname "$0")/common.sh"
+head=forage-head-$$ other=forage-other-$$
+cleanup() { ip netns del $head 2> /dev/null || true; ip netns del $other 2> /dev/null || true; }
+ip netns add $head 2> "$work/netns" || { echo "network namespaces: $(cat "$work/netns")"; exit 77; }
+trap 'status=$?; kill $(jobs -p) 2> /dev/null || true; wait; cleanup; rm -rf "$work"; exit $status' EXIT
+ip netns add $other
+ip link add fh$$ netns $head type veth peer name fo$$ netns $other
+ip -n $head addr add 10.77.0.1/24 dev fh$$
+ip -n $other addr add 10.77.0.2/24 dev fo$$
+for host in $head:fh$$ $other:fo$$; do
+  ip -n "${host%:*}" link set lo up
+  ip -n "${host%:*}" link set "${host#*:}" up
+done
+
+run one-host --learner.lagMax=0 --run.steps=40
+ip netns exec $head "$forage" run "$config" --plain --folder "$work/head" --learner.lagMax=0 \
+  --run.steps=40 --actor.count=0 --listen 10.77.0.1 --network.allowUnauthenticated=true \
+  > "$work/head.out" 2>&1 &
+job=$!
+actors=()
+for name in far-0 far-1; do
+  ip netns exec $other .build/release/forage-actor tcp://10.77.0.1:45910 --name $name \
+    > "$work/$name.out" 2>&1 &
+  actors+=($!)
+done
+wait $job || { cat "$work/head.out" "$work/head/logs/"*.log; fail "the head ended with status $?"; }
+for actor in "${actors[@]}"; do
+  wait "$actor" || { cat "$work"/far-*.out; fail "an actor ended with status $?"; }
+done
+[ -n "$(final_digest head)" ] || fail "no digest"
+[ "$(final_digest head)" = "$(final_digest one-host)" ] || fail "the last weights differ"
+echo "equal: $(final_digest head)"
