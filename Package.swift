@@ -103,7 +103,8 @@ let package = Package(
     tests(
       "Replay",
       [
-        "Replay", "CSQLite", "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations",
+        "Replay", "CSQLite", "Experience", "Digests", "Documents", "Wire", "Messaging",
+        "Operations",
       ]),
     tests(
       "Acting",
