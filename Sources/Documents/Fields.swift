@@ -1,6 +1,6 @@
 // Typed, strict reading of one mapping. A synthesized decoder ignores unknown keys and knows no
-// ranges, and a guess at a scalar's type is the classic fault of YAML. Here the line that reads a key
-// names it, its type, its default and its range; the reader remembers what was asked for.
+// ranges, and a guess at a scalar's type is the classic fault of YAML. Here the line that reads a
+// key names it, its type, its default and its range; the reader remembers what was asked for.
 
 /// Typed, strict reading of one mapping: it remembers what was asked for, so unknown keys are
 /// found ("did you mean"), and what each key came to, so settings can be written out resolved.

@@ -4,7 +4,8 @@
 
 import CYAML
 
-/// Reads YAML by libyaml: scalars stay `.plain` (or `.string` when quoted) until a type is asked for.
+/// Reads YAML by libyaml: scalars stay `.plain` (or `.string` when quoted) until a type is asked
+/// for.
 public enum YAML {
   /// The longest text read: a thousand times a long settings file.
   public static let maximumByteCount = 1 << 20

@@ -1,6 +1,7 @@
 // Which weights: a lineage, the number of optimizer steps so far, and the digest of the tensors.
 
-/// The identity of a policy. A number alone never is one: two runs, or a fork of one, share numbers.
+/// The identity of a policy. A number alone never is one: two runs, or a fork of one, share
+/// numbers.
 public struct PolicyVersion: Hashable, Sendable, CustomStringConvertible {
   /// Names the run and, after a fork, the branch of it.
   public let lineage: String

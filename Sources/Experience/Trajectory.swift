@@ -31,7 +31,8 @@ public struct Completion: Equatable, Sendable {
 
 /// One part of a reward, credited at a token.
 public struct RewardPart: Equatable, Sendable {
-  /// Index of the completion's token the part is credited at: its last, unless a verifier knows better.
+  /// Index of the completion's token the part is credited at: its last, unless a verifier knows
+  /// better.
   public var position: Int
   public var part: String
   public var value: Float

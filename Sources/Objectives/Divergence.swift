@@ -1,12 +1,12 @@
-// Estimates of the divergence between policy and reference from one sampled token, and their slopes.
-// John Schulman, "Approximating KL Divergence", 2020.
+// Estimates of the divergence between policy and reference from one sampled token, and their
+// slopes. John Schulman, "Approximating KL Divergence", 2020.
 //
 //   d = clamp(logref - logpi, -20, 20)      k1 = -d      k2 = d * d / 2      k3 = exp(d) - d - 1
 //
-// As estimates k1 and k3 are unbiased for KL(pi || ref) when the token was sampled from pi. As terms
-// of a loss they are something else, since the derivative does not pass through the sampling:
-// on-policy the slope of k3, 1 - exp(d), is in expectation the gradient of KL(ref || pi), that of k2,
-// -d, the gradient of KL(pi || ref), and that of k1, 1, nothing.
+// As estimates k1 and k3 are unbiased for KL(pi || ref) when the token was sampled from pi. As
+// terms of a loss they are something else, since the derivative does not pass through the sampling:
+// on-policy the slope of k3, 1 - exp(d), is in expectation the gradient of KL(ref || pi), that of
+// k2, -d, the gradient of KL(pi || ref), and that of k1, 1, nothing.
 
 import Glibc
 

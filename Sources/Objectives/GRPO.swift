@@ -1,4 +1,4 @@
-// Group relative policy optimization (arXiv:2402.03300) with its relatives as settings: the slopes of
+// Group relative policy optimization (arXiv:2402.03300) with its relatives as settings: slopes of
 //
 //   loss  = sum_i w_i sum_t l_it       w_i by the normalization, over the whole cohort
 //   l_it  = -u_it surrogate(rho_it) + beta v_it k(d_it) - entropyBonus H_it
@@ -11,13 +11,15 @@
 //   u_it  = 1; with a cap C (truncated importance weights, arXiv:1802.01561) rho is taken over the
 //           proximal policy and u_it = min(proximal / behavior, C), a constant, at rho's level
 //
-// mu is the behavior policy. Multiplying the clipped surrogate by the capped ratio itself would count
-// the staleness twice, hence the decoupled form; with one update a step the proximal policy is the
-// current one, rho is 1 in value, and the slope is -u A: the policy gradient with capped weights.
+// mu is the behavior policy. Multiplying the clipped surrogate by the capped ratio itself would
+// count the staleness twice, hence the decoupled form; with one update a step the proximal policy
+// is the current one, rho is 1 in value, and the slope is -u A: the policy gradient with capped
+// weights.
 //
 // Beyond a clip or a clamp the slope is 0; at a tie the unclipped branch is taken. Slopes are the
-// definition and the loss a report. Inputs and slopes are Float32; everything between is Double, so a
-// slope is rounded once and no statistic depends on the order of its microbatches beyond rounding.
+// definition and the loss a report. Inputs and slopes are Float32; everything between is Double, so
+// a slope is rounded once and no statistic depends on the order of its microbatches beyond
+// rounding.
 
 import Glibc
 
@@ -96,8 +98,8 @@ public enum GRPO {
       trajectory: TrajectoryStatistics(advantage: advantage, of: evaluation.statistics))
   }
 
-  /// The loss of one completion and its slopes, in Double: what `slopes` rounds, and what a test can
-  /// differentiate numerically.
+  /// The loss of one completion and its slopes, in Double: what `slopes` rounds, and what a test
+  /// can differentiate numerically.
   package struct Evaluation {
     package private(set) var logProbSlopes: [Double]
     package private(set) var entropySlopes: [Double]
@@ -139,8 +141,8 @@ public enum GRPO {
 }
 
 extension GRPO.Evaluation {
-  /// The surrogate. By sequence its derivative falls on every token alike: n tokens of weight w share
-  /// one ratio whose logarithm is their mean, n w * (1 / n) = w each.
+  /// The surrogate. By sequence its derivative falls on every token alike: n tokens of weight w
+  /// share one ratio whose logarithm is their mean, n w * (1 / n) = w each.
   private mutating func addSurrogate(current: [Double], behavior: [Double], proximal: [Double]) {
     let isDecoupled = settings.importanceCap != nil
     let center = isDecoupled ? proximal : behavior

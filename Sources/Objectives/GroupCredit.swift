@@ -1,6 +1,6 @@
-// Credit by comparison within a group: the completions of one prompt are each other's baseline, so no
-// value model is needed. GRPO, arXiv:2402.03300; without the deviation, Dr. GRPO, arXiv:2503.20783;
-// with the others' mean, RLOO, arXiv:2402.14740.
+// Credit by comparison within a group: the completions of one prompt are each other's baseline, so
+// no value model is needed. GRPO, arXiv:2402.03300; without the deviation, Dr. GRPO,
+// arXiv:2503.20783; with the others' mean, RLOO, arXiv:2402.14740.
 //
 //   c_i = r_i - [truncated] penalty - beta sum_t k(d_it)       what is credited
 //   A_i = c_i - mean(c)            or   c_i - mean of c over j != i

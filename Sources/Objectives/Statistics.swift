@@ -1,5 +1,5 @@
-// What a step reports: of the rollouts, over every leased group; of the loss, over the trained tokens
-// before any clipping. Sums and extremes, so that microbatches add up to the cohort exactly.
+// What a step reports: of the rollouts, over every leased group; of the loss, over the trained
+// tokens before any clipping. Sums and extremes, so that microbatches add up to the cohort exactly.
 
 /// Of the completions as they came, whether trained or not.
 public struct RolloutStatistics: Equatable, Sendable {

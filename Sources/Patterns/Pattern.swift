@@ -2,9 +2,9 @@
 // trusted, so a match runs under limits and ends with an error rather than never. PCRE2 because it
 // has the look-ahead that pre-tokenizers use, machine code (JIT), and limits.
 //
-// PCRE2 checks a whole subject for UTF-8 at each call. A scan over all matches would be quadratic by
-// that alone, so it checks once, at its first call, and says so at the others; no call ever skips a
-// check on bytes that were not checked.
+// PCRE2 checks a whole subject for UTF-8 at each call. A scan over all matches would be quadratic
+// by that alone, so it checks once, at its first call, and says so at the others; no call ever
+// skips a check on bytes that were not checked.
 //
 // PCRE2 counts steps anew at each place where a match could start, and does not count the loop of a
 // single character at all. So no limit of its own bounds the time of a search but by n steps at n
@@ -39,7 +39,8 @@ public final class Pattern: @unchecked Sendable {
   public let source: String
   /// Capture groups, the whole match not counted.
   public let groupCount: Int
-  /// Whether matches run as machine code; they are the same either way, but for when a limit ends one.
+  /// Whether matches run as machine code; they are the same either way, but for when a limit ends
+  /// one.
   public let isMachineCode: Bool
 
   // Compiled code does not change once it is made; PCRE2 lets any number of threads use it.

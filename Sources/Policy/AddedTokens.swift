@@ -1,5 +1,5 @@
-// Added tokens are found in the text before anything else looks at it: at each place the longest one
-// that begins there, from left to right. They stand in a trie, so that a text of many `<` meets
+// Added tokens are found in the text before anything else looks at it: at each place the longest
+// one that begins there, from left to right. They stand in a trie, so that a text of many `<` meets
 // hundreds of tokens in one walk.
 
 /// Tokens to be cut out of a text, verbatim.

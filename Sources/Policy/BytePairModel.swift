@@ -1,7 +1,8 @@
-// Byte-pair encoding of one piece of text: symbols are merged in order of rank, the leftmost first at
-// a tie. Scanning all pairs for every merge is quadratic, and a long piece without spaces is easily
-// sent; a heap of pairs over a linked list of symbols needs O(n log n). A pair in the heap goes stale
-// when a neighbor takes one of its symbols; it is then recognized by its rank and passed over.
+// Byte-pair encoding of one piece of text: symbols are merged in order of rank, the leftmost first
+// at a tie. Scanning all pairs for every merge is quadratic, and a long piece without spaces is
+// easily sent; a heap of pairs over a linked list of symbols needs O(n log n). A pair in the heap
+// goes stale when a neighbor takes one of its symbols; it is then recognized by its rank and passed
+// over.
 
 /// A vocabulary's merges.
 struct BytePairModel: Sendable {

@@ -261,7 +261,8 @@ extension ModelConfiguration.Family {
 extension ModelConfiguration {
   /// What `AutoModelForCausalLM.from_pretrained` opens.
   ///
-  /// Rotary positions stand in both spellings, so that either version of transformers finds its own.
+  /// Rotary positions stand in both spellings, so that either version of transformers finds its
+  /// own.
   public var configJSON: String {
     precondition(
       hasAttentionBias == (family == .qwen2) && hasHeadNorms == (family == .qwen3),

@@ -1,5 +1,5 @@
-// Splits a text into the pieces that merges do not cross. Each step of the file splits the pieces of
-// the step before, each piece for itself: a pattern's look-ahead ends with its piece.
+// Splits a text into the pieces that merges do not cross. Each step of the file splits the pieces
+// of the step before, each piece for itself: a pattern's look-ahead ends with its piece.
 
 import Patterns
 

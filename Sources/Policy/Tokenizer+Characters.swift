@@ -7,8 +7,8 @@ extension Tokenizer {
   /// A vocabulary of single characters: `<pad>`, `<bos>`, `<eos>` and `<unk>` are ids 0 to 3, then
   /// come the words, each one token wherever it stands (`<think>`), then the alphabet.
   ///
-  /// Any other character encodes as `<unk>`. `<bos>` stands before a prompt, `<eos>` ends a completion.
-  /// Words and characters are all distinct, and a character is one Unicode scalar.
+  /// Any other character encodes as `<unk>`. `<bos>` stands before a prompt, `<eos>` ends a
+  /// completion. Words and characters are all distinct, and a character is one Unicode scalar.
   public static func characters(_ alphabet: [Character], words: [String] = []) -> Tokenizer {
     let letters = alphabet.map { letter in
       precondition(

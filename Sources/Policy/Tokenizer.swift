@@ -1,7 +1,8 @@
-// Text to token ids and back, as a Hugging Face tokenizer.json says: added tokens are cut out of the
-// text first, what lies between them is normalized, split into pieces, and each piece merged by
-// byte-pair encoding (Sennrich et al., arXiv 1508.07909). The library `tokenizers` is the model: the
-// same file gives the same ids. What the file asks for and this cannot do is refused when it is read.
+// Text to token ids and back, as a Hugging Face tokenizer.json says: added tokens are cut out of
+// the text first, what lies between them is normalized, split into pieces, and each piece merged by
+// byte-pair encoding (Sennrich et al., arXiv 1508.07909). The library `tokenizers` is the model:
+// the same file gives the same ids. What the file asks for and this cannot do is refused when it is
+// read.
 
 import Documents
 

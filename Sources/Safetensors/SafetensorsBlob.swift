@@ -1,5 +1,5 @@
-// A whole safetensors blob in memory: what travels in a message or lies in a row. Checkpoints, which
-// need not fit twice, go through `SafetensorsReader` and `SafetensorsWriter`.
+// A whole safetensors blob in memory: what travels in a message or lies in a row. Checkpoints,
+// which need not fit twice, go through `SafetensorsReader` and `SafetensorsWriter`.
 
 /// A whole safetensors blob: an 8-byte header length, a JSON header, the data.
 public struct SafetensorsBlob: Equatable, Sendable {

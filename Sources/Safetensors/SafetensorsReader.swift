@@ -1,5 +1,6 @@
-// A safetensors file read tensor by tensor, straight into the caller's memory: a checkpoint need not
-// be held twice. By pread rather than a mapping: a file that shrinks is then an error, not a signal.
+// A safetensors file read tensor by tensor, straight into the caller's memory: a checkpoint need
+// not be held twice. By pread rather than a mapping: a file that shrinks is then an error, not a
+// signal.
 
 import Glibc
 

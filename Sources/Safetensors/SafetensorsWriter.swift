@@ -6,7 +6,8 @@ import Glibc
 
 /// A new safetensors file being written. Used by one thread.
 ///
-/// A file that was not finished lacks bytes, and no reader takes it. Closed by `finish` or `deinit`.
+/// A file that was not finished lacks bytes, and no reader takes it. Closed by `finish` or
+/// `deinit`.
 public final class SafetensorsWriter {
   public let path: String
   private let header: SafetensorsHeader

@@ -1,11 +1,12 @@
 // Arithmetic with a number of digits, answered as `<think>work</think><answer>number</answer>`.
 //
-// The reward has two parts: `correct` for the right number alone in the one answer block, `format` for
-// the exact format. Exercises are numbered by their unordered pair of operands, so that 47+85 and
-// 85+47 can never stand in two splits; the operation does not enter either.
+// The reward has two parts: `correct` for the right number alone in the one answer block, `format`
+// for the exact format. Exercises are numbered by their unordered pair of operands, so that 47+85
+// and 85+47 can never stand in two splits; the operation does not enter either.
 //
-// Two digits, one operation: 4095 pairs, of which 819 are held out. The prompt is 6 tokens, the longest
-// demonstration 22 and its stop token: "<think>7+5=12,4+8+1=13</think><answer>132</answer>".
+// Two digits, one operation: 4095 pairs, of which 819 are held out. The prompt is 6 tokens, the
+// longest demonstration 22 and its stop token:
+// "<think>7+5=12,4+8+1=13</think><answer>132</answer>".
 
 import Documents
 import Experience

@@ -1,6 +1,6 @@
-// How arithmetic is worked on paper, in as few characters as say every step. A demonstration that only
-// stated the answer would ask a small model for all columns at once; here each step needs two digits
-// of the prompt and what was written just before.
+// How arithmetic is worked on paper, in as few characters as say every step. A demonstration that
+// only stated the answer would ask a small model for all columns at once; here each step needs two
+// digits of the prompt and what was written just before.
 //
 //   47+85   7+5=12,4+8+1=13             columns from the right, the carry written out
 //   85-47   15-7=8,8-1-4=3              what is borrowed is added in front, then taken

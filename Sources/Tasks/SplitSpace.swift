@@ -2,13 +2,13 @@
 //
 // Hashing each member to a split would need a search for the n-th member of one, and drawing with
 // repeats until it falls right. A permutation gives both at once: the first part of it is held-out,
-// the next validation, the rest train, so sizes are exact, the i-th member costs the same for any i,
-// no two indices meet, and no two splits can. The key is the task's, not the run's: every run of a
-// task is measured on the same exercises.
+// the next validation, the rest train, so sizes are exact, the i-th member costs the same for any
+// i, no two indices meet, and no two splits can. The key is the task's, not the run's: every run of
+// a task is measured on the same exercises.
 //
 // The permutation is a Feistel network over the next power of four (Luby and Rackoff, 1988) whose
-// round function is the addressed hash; a value beyond the space is sent through again, at most a few
-// times in the mean since the space fills more than a quarter.
+// round function is the addressed hash; a value beyond the space is sent through again, at most a
+// few times in the mean since the space fills more than a quarter.
 
 import Experience
 

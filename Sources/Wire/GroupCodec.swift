@@ -1,4 +1,5 @@
-// A trajectory group as one safetensors blob: what an actor submits, replay stores, a lease carries.
+// A trajectory group as one safetensors blob: what an actor submits, replay stores, a lease
+// carries.
 //
 // With P prompt tokens, G trajectories, N completion tokens in all and R parts of rewards:
 //

@@ -1,6 +1,6 @@
-// Docs/METRICS.md is what somebody reads a run by, so it must name every number that is written, and
-// none that is not. Keys are read from the source text: what is between \( and ) stands as * on the
-// page.
+// Docs/METRICS.md is what somebody reads a run by, so it must name every number that is written,
+// and none that is not. Keys are read from the source text: what is between \( and ) stands as * on
+// the page.
 
 import Foundation
 import Testing

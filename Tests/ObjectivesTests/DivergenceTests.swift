@@ -1,5 +1,5 @@
-// What a penalty in the loss really does, on a softmax small enough to sum over all its outcomes: the
-// expected gradient is exact, no sampling. Parameters are the logits themselves.
+// What a penalty in the loss really does, on a softmax small enough to sum over all its outcomes:
+// the expected gradient is exact, no sampling. Parameters are the logits themselves.
 
 import Glibc
 import Objectives
@@ -121,7 +121,8 @@ import Testing
   @Test func `near the reference k3 keeps its digits`() {
     var settings = plain()
     settings.beta = 1
-    // d = 2^-30: k3 = d * d / 2 (1 + d / 3), where exp(d) - d - 1 rounds off to a multiple of 2^-52.
+    // d = 2^-30: k3 = d * d / 2 (1 + d / 3), where exp(d) - d - 1 rounds off to a multiple of
+    // 2^-52.
     let d = 0x1p-30
     let result = evaluate(settings, advantage: 0, logRatios: [0], reference: [-1 + d])
     #expect(near(result.statistics.divergence! / (d * d / 2), 1, within: 1e-6))

@@ -62,8 +62,8 @@ import Testing
     let credit = Credit(sample.cohort, settings: settings)
     let slopes = sample.slopes(settings, credit: credit, usingProximal: true)
     // A loss near 1 in Double over a step of 1e-6 leaves 1e-10 of noise, its third derivative times
-    // 1e-12 less, and slopes are rounded to Float32, 6e-8 of themselves. A clamped ratio without dual
-    // clip makes a flat loss of 1e8: the noise is taken in proportion.
+    // 1e-12 less, and slopes are rounded to Float32, 6e-8 of themselves. A clamped ratio without
+    // dual clip makes a flat loss of 1e8: the noise is taken in proportion.
     let step = 1e-6
     for g in sample.cohort.groups.indices {
       for c in sample.cohort.groups[g].completions.indices {

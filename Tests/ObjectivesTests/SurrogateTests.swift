@@ -1,4 +1,5 @@
-// The clipped surrogate by hand: current log-prob -1 at every token, the behavior's set by the ratio.
+// The clipped surrogate by hand: current log-prob -1 at every token, the behavior's set by the
+// ratio.
 
 import Glibc
 import Objectives

@@ -24,7 +24,8 @@ private let letters = Tokenizer.characters(
 
   @Test func `has one unknown token for each character it lacks`() {
     #expect(letters.encode("1z\u{1F600}2") == [9, 3, 3, 10])
-    // A letter and its combining accent are two characters of a vocabulary, whatever Swift calls equal.
+    // A letter and its combining accent are two characters of a vocabulary, whatever Swift calls
+    // equal.
     #expect(letters.encode("e\u{301}") == [3, 3])
     #expect(letters.encode("\u{e9}") == [28])
   }

@@ -148,8 +148,8 @@ struct JudgedCase: Sendable {
     #expect(NumericAnswer.last(in: "none") == nil)
   }
 
-  /// Random texts over tags, pieces of tags, digits and bytes: no crash, and every verdict within the
-  /// marks there are, strict only where both parts are full.
+  /// Random texts over tags, pieces of tags, digits and bytes: no crash, and every verdict within
+  /// the marks there are, strict only where both parts are full.
   @Test func `whatever is written, the verdict stays within its marks`() {
     let pieces =
       ThinkAnswerFormat.tags + ["<think>4</think>", "<answer>132</answer>", "<answer>13</answer>"]

@@ -81,6 +81,11 @@ enum PageRules {
     guard isCode(file) else { return [] }
     return file.lines.enumerated().compactMap { index, line in
       guard line.utf8.count > maximumColumns, line.count > maximumColumns else { return nil }
+      // What a test compares with may stand as it is: breaking a golden line hides it.
+      let isComment = line.drop { $0 == " " }.hasPrefix("//")
+      if file.path.hasPrefix("Tests/"), !isComment, file.code[index].count <= maximumColumns {
+        return nil
+      }
       return Untidiness(
         path: file.path, line: index + 1,
         problem: "\(line.count) columns, the limit is \(maximumColumns)",

@@ -50,7 +50,8 @@ import Wire
     for number in 0..<Self.mutationCount {
       attempt(requests[number % requests.count], number) {
         let read = try Envelope<Request>(decoding: $0)
-        // What is taken can be written and read again; NaN columns alone are not equal to themselves.
+        // What is taken can be written and read again; NaN columns alone are not equal to
+        // themselves.
         let again = try Envelope<Request>(decoding: read.encoded())
         #expect(again.encoded() == read.encoded())
       }

@@ -1,5 +1,5 @@
-// Docs/WIRE.md is what somebody writes a peer from, so it must not lie: its examples are decoded, its
-// limits and its lists compared with the source.
+// Docs/WIRE.md is what somebody writes a peer from, so it must not lie: its examples are decoded,
+// its limits and its lists compared with the source.
 
 import Documents
 import Experience

@@ -1,5 +1,6 @@
-// forage eval: how good a model is at a run's task, asked as the run itself asks: same prompts, same
-// random numbers, so that what it prints for a run's last checkpoint is what the run's end printed.
+// forage eval: how good a model is at a run's task, asked as the run itself asks: same prompts,
+// same random numbers, so that what it prints for a run's last checkpoint is what the run's end
+// printed.
 
 import Documents
 import Learning

@@ -142,8 +142,8 @@ package struct Ledger {
     return outbox
   }
 
-  /// Both laws, after every event: a ledger that has lost count must not answer. Not a precondition,
-  /// whose words an optimized build leaves out.
+  /// Both laws, after every event: a ledger that has lost count must not answer. Not a
+  /// precondition, whose words an optimized build leaves out.
   private func checkLaws() {
     if let broken = book.brokenLaw() { fatalError("the ledger broke a law: \(broken)") }
   }

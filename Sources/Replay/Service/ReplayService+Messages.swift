@@ -77,7 +77,8 @@ extension ReplayService {
     try feed(asker, arriving: group)
   }
 
-  /// Why a submission's payload is not even looked at: the sender keeps it, or never sends such again.
+  /// Why a submission's payload is not even looked at: the sender keeps it, or never sends such
+  /// again.
   private func unreadable(_ payload: [[UInt8]], _ asker: Asker) -> Refusal? {
     guard ledger.knows(asker.peer) else {
       return Refusal(.helloFirst, "brings a group without a hello: say hello first")

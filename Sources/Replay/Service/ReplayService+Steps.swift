@@ -5,7 +5,8 @@ import Operations
 import Wire
 
 extension ReplayService {
-  /// Runs a write the ledger waits for; a full disk is told to it, any other fault ends the process.
+  /// Runs a write the ledger waits for; a full disk is told to it, any other fault ends the
+  /// process.
   private func record(_ write: () throws -> Void) throws {
     do {
       try write()

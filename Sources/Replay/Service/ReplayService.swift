@@ -1,8 +1,8 @@
 // The ledger at work: one thread that owns a ROUTER socket, the state machine and the store.
 //
-// Each turn of the loop: read what has come, let the ledger judge it, collect the groups it accepts,
-// commit them together once they are many or the first has waited long enough, acknowledge. Nothing
-// is acknowledged before its commit returned; nothing waits on a peer.
+// Each turn of the loop: read what has come, let the ledger judge it, collect the groups it
+// accepts, commit them together once they are many or the first has waited long enough,
+// acknowledge. Nothing is acknowledged before its commit returned; nothing waits on a peer.
 
 import Digests
 import Documents
