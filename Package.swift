@@ -118,7 +118,12 @@ let package = Package(
         "Learning", "Experience", "Digests", "Documents", "Objectives", "Policy", "Tensors", "Wire",
         "Messaging", "Operations",
       ]),
-    tests("Commands", ["Commands", "Documents", "Operations"]),
+    tests(
+      "Commands",
+      [
+        "Commands", "Digests", "Documents", "Experience", "Messaging", "Operations", "Policy",
+        "Replay", "Safetensors", "Wire",
+      ]),
     tests("Tidy", []),
   ],
   swiftLanguageModes: [.v6]

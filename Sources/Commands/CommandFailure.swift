@@ -20,7 +20,7 @@ enum CommandFailure {
   private static func status(_ error: LedgerError) -> ExitCode {
     switch error {
     case .missing: .noInput
-    case .sqlite: .storage
+    case .sqlite: error.isDamage ? .badInput : .storage
     case .foreign, .newer, .damaged, .otherSettings: .badInput
     }
   }

@@ -7,6 +7,9 @@ import Operations
 import Replay
 
 struct ReportSamples {
+  /// Rows looked through for one that is plainly wrong.
+  static let candidates = 64
+
   private let look: LedgerLook
 
   init(_ look: LedgerLook) { self.look = look }
@@ -22,12 +25,14 @@ struct ReportSamples {
     guard steps > 0 else { return [] }
     var samples: [ReportSample] = []
     var seen: Set<String> = []
-    func add(_ title: String, _ filter: TrajectoryFilter) throws {
-      guard let row = try look.reader.trajectories(filter, limit: 1).first,
+    func add(_ place: String, _ filter: TrajectoryFilter) throws {
+      let rows = try look.reader.trajectories(filter, limit: Self.candidates)
+      // One that is right in a wrong format tells less of what is wrong than a wrong one.
+      guard let row = rows.first(where: { $0.correctness != "lenient" }) ?? rows.first,
         seen.insert("\(row.key.number)/\(row.sample)").inserted,
         let whole = try look.whole(row.key, sample: row.sample)
       else { return }
-      samples.append(sample(title, whole))
+      samples.append(sample(place, whole))
     }
     for step in steps > 1 ? [0, steps - 1] : [0] {
       for isStrict in [false, true] {
@@ -36,7 +41,7 @@ struct ReportSamples {
         filter.isStrict = isStrict
         // The best of the wrong ones fail for the least reason, which tells the most.
         filter.order = .reward
-        try add("Step \(step), \(isStrict ? "right" : "wrong")", filter)
+        try add("Step \(step)", filter)
       }
     }
     var filter = TrajectoryFilter()
@@ -47,8 +52,9 @@ struct ReportSamples {
     return samples
   }
 
-  private func sample(_ title: String, _ whole: WholeTrajectory) -> ReportSample {
-    var title = "\(title): \(whole.group.exercise)"
+  private func sample(_ place: String, _ whole: WholeTrajectory) -> ReportSample {
+    let words = ["strict": "right", "lenient": "right in a wrong format", "no": "wrong"]
+    var title = "\(place): \(whole.group.exercise), \(words[whole.row.correctness] ?? "")"
     if let trained = whole.row.trained, trained.ratioGreatest > 1 {
       title += ", ratio up to \(RunView.format(Double(trained.ratioGreatest), 2))"
     }

@@ -47,7 +47,9 @@ enum StatusCommand: Command {
       if isJSON {
         Terminal.write(JSON.write(report.document) + "\n")
       } else if isInteractive || !report.isLive {
-        let lines = report.lines(width: Terminal.columns)
+        // A line that wraps would be two to go back over.
+        let width = Terminal.columns
+        let lines = report.lines(width: width).map { isInteractive ? $0.clipped(to: width) : $0 }
         // Over what was drawn before, and nothing left of it below.
         if drawn > 0 { Terminal.write("\u{1B}[\(drawn)A\u{1B}[J") }
         Terminal.write(lines.joined(separator: "\n") + "\n")

@@ -26,8 +26,14 @@ struct TextTable {
         line += (column > 0 ? "  " : "") + (sides[column] == .right ? pad + cell : cell + pad)
       }
       while line.hasSuffix(" ") { line.removeLast() }
-      guard let width, line.count > width, width > 1 else { return line }
-      return line.prefix(width - 1) + "…"
+      return width.map { line.clipped(to: $0) } ?? line
     }
+  }
+}
+
+extension String {
+  /// At most so many columns, with a sign that something is missing.
+  func clipped(to width: Int) -> String {
+    count > width && width > 1 ? prefix(width - 1) + "…" : self
   }
 }

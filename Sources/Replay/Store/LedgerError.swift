@@ -18,6 +18,16 @@ public enum LedgerError: Error, Sendable, CustomStringConvertible {
     return code & 0xff == SQLITE_FULL
   }
 
+  /// The file is not what a ledger is, or not any more.
+  public var isDamage: Bool {
+    switch self {
+    case .foreign, .damaged: true
+    case .sqlite(_, _, _, let code, _):
+      code & 0xff == SQLITE_CORRUPT || code & 0xff == SQLITE_NOTADB
+    case .newer, .missing, .otherSettings: false
+    }
+  }
+
   public var description: String {
     switch self {
     case .sqlite(let action, let path, let sql, let code, let message):
