@@ -70,7 +70,8 @@ struct TrajectoryPage {
       ratio       \(number(trained.ratioLeast, 4)) to \(number(trained.ratioGreatest, 4)), mean \
       \(number(trained.ratioMean, 4)); clipped \(RunView.percent(Double(trained.clippedShare))) of \
       its tokens
-      divergence  kl \(number(trained.kl, 5)) and entropy \(number(trained.entropy, 4)), nats a token
+      divergence  kl \(number(trained.kl, 5)) and entropy \(number(trained.entropy, 4)), \
+      nats a token
       """
   }
 

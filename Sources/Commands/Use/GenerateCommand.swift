@@ -12,8 +12,8 @@ import Tensors
 enum GenerateCommand: Command {
   static let usage = Usage(
     "forage generate",
-    "Samples completions of a prompt, or of a file of prompts: as text for one, as JSON lines for a "
-      + "file.",
+    "Samples completions of a prompt, or of a file of prompts: as text for one, as JSON lines for "
+      + "a file.",
     options: [
       .value("model", "DIR", "a Hugging Face folder with its tokenizer.json"),
       .value("prompt", "TEXT", "what to continue"),
