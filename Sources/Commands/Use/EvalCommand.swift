@@ -1,6 +1,5 @@
 // forage eval: how good a model is at a task, asked as a run itself asks: same prompts, same random
 // numbers, so that what it says of a run's last checkpoint is what the end of the run said.
-// printed.
 
 import Documents
 import Learning
