@@ -13,6 +13,7 @@ public enum ForageProgram {
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),
+    (.measure, "bench", BenchCommand.self),
   ]
 
   /// Runs the program on its words; the status to exit with.
