@@ -9,7 +9,7 @@
 import COpenBLAS
 
 public final class GemmLimit {
-  /// Rows, columns and inner size: three matrices of 1 MiB, a size at which every BLAS is at its best.
+  /// Rows, columns and inner size: three matrices of 1 MiB, where every BLAS is at its best.
   public static let size = 512
   /// Of one measurement: some 20 ms.
   private static let productsPerThread = 8

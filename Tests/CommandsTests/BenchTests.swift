@@ -100,7 +100,8 @@ private final class BenchTestFolder {
     #expect(BenchNumber.text(number) == text)
   }
 
-  @Test func `generate reports its rate with spread, and the shares follow from the figures`() throws
+  @Test func `generate reports its rate with spread, and the shares follow from the figures`()
+    throws
   {
     let (exit, output, error) = try bench([
       "generate", "--hidden", "32", "--layers", "2", "--heads", "2", "--ffn", "64", "--batch", "4",

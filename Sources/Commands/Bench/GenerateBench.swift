@@ -93,7 +93,7 @@ struct GenerateBench {
       ],
       sentence: "\(decoded.text) are decoded in batches of \(batch) on \(model.threads) threads: "
         + "\(BenchNumber.percent(arithmetic.median / 100)) of the machine's arithmetic and "
-        + "\(BenchNumber.percent(memory.median / 100)) of its memory's speed, as measured beside it."
+        + "\(BenchNumber.percent(memory.median / 100)) of its memory's speed, measured beside it."
     )
   }
 }

@@ -133,7 +133,7 @@ struct WeightsBench {
       ],
       figures: [each, last, bare, bareLast, share, digest],
       sentence: "A version of \(megabytes) MB is whole and checked at the last of \(actors) actors "
-        + "after \(last.text), \(each.text) each: \(BenchNumber.percent(share.median / 100)) of the "
-        + "speed of bare ZeroMQ messages over \(transport).")
+        + "after \(last.text), \(each.text) each: \(BenchNumber.percent(share.median / 100)) of "
+        + "the speed of bare ZeroMQ messages over \(transport).")
   }
 }
