@@ -87,7 +87,7 @@ enum BenchKind: String, CaseIterable {
     for (kinds, option) in Self.table
     where !kinds.contains(self) && arguments.value(option.name) != nil {
       throw ArgumentError(
-        program: "\(arguments.usage.program) \(rawValue)",
+        program: arguments.usage.program,
         fact: .unexpectedPositional(
           "--\(option.name), an option of \(kinds.map(\.rawValue).joined(separator: " and ")),"))
     }
