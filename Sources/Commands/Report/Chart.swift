@@ -126,12 +126,12 @@ struct Chart {
 }
 
 /// One axis: its ends, and ticks at round numbers.
-struct Axis {
-  let least: Double
-  let greatest: Double
-  let step: Double
+package struct Axis {
+  package let least: Double
+  package let greatest: Double
+  package let step: Double
 
-  init(_ values: [Double], floor: Double?, ceiling: Double?) {
+  package init(_ values: [Double], floor: Double?, ceiling: Double?) {
     var least = floor ?? values.min() ?? 0
     var greatest = ceiling ?? values.max() ?? 1
     least = min(least, values.min() ?? least)
@@ -148,17 +148,17 @@ struct Axis {
     self.greatest = ceiling == nil ? ceil(greatest / step) * step : greatest
   }
 
-  var ticks: [Double] {
+  package var ticks: [Double] {
     let first = ceil(least / step - 1e-9)
     let last = Glibc.floor(greatest / step + 1e-9)
     return stride(from: first, through: last, by: 1).map { $0 * step }
   }
 
-  func share(_ value: Double) -> Double {
+  package func share(_ value: Double) -> Double {
     min(1, max(0, (value - least) / (greatest - least)))
   }
 
-  func label(_ value: Double) -> String {
+  package func label(_ value: Double) -> String {
     if value == 0 { return "0" }
     if step >= 1000 { return RunView.count(value) }
     if step < 1e-4 {

@@ -5,26 +5,26 @@ import Documents
 import Operations
 
 /// A run, seen from outside.
-struct RunState {
+package struct RunState {
   /// Records kept for sparklines and rates.
-  static let window = 400
+  package static let window = 400
 
-  var name: String
-  var steps: Int
+  package var name: String
+  package var steps: Int
   /// The newest step's records, oldest first.
-  private(set) var records: [Document] = []
+  package private(set) var records: [Document] = []
   /// Steps recorded so far: the number of the newest plus one.
-  private(set) var step = 0
-  private(set) var evaluations: [(version: Int, accuracy: Double, reward: Double)] = []
+  package private(set) var step = 0
+  package private(set) var evaluations: [(version: Int, accuracy: Double, reward: Double)] = []
   /// Replay's own account; nil when it did not answer.
-  var status: Document?
+  package var status: Document?
 
-  init(name: String, steps: Int) {
+  package init(name: String, steps: Int) {
     self.name = name
     self.steps = steps
   }
 
-  mutating func take(_ documents: [Document]) {
+  package mutating func take(_ documents: [Document]) {
     for document in documents {
       if let version = document["evaluation"]?.integerValue {
         evaluations.append(
@@ -43,18 +43,20 @@ struct RunState {
   }
 
   /// The newest value of a metric; nil before the first step.
-  func latest(_ metric: String) -> Double? { records.last?[metric]?.numberValue }
+  package func latest(_ metric: String) -> Double? { records.last?[metric]?.numberValue }
 
   /// The mean of a metric over the newest `count` steps that have it.
-  func mean(_ metric: String, over count: Int) -> Double? {
+  package func mean(_ metric: String, over count: Int) -> Double? {
     let values = records.suffix(count).compactMap { $0[metric]?.numberValue }
     return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
   }
 
-  func series(_ metric: String) -> [Double] { records.compactMap { $0[metric]?.numberValue } }
+  package func series(_ metric: String) -> [Double] {
+    records.compactMap { $0[metric]?.numberValue }
+  }
 
   /// Seconds to the last step at the pace of the newest steps.
-  var secondsLeft: Double? {
+  package var secondsLeft: Double? {
     mean("time/step", over: 20).map { $0 * Double(max(0, steps - step)) }
   }
 }

@@ -110,7 +110,7 @@ final class RunTraining {
 
   /// Moves the cursor over what was drawn and clears from there.
   private func clearView() {
-    if drawnLines > 0 { Terminal.write("\u{1B}[\(drawnLines)A\u{1B}[J") }
+    if drawnLines > 0 { Terminal.write("\r\u{1B}[\(drawnLines)A\u{1B}[J") }
     drawnLines = 0
   }
 

@@ -4,12 +4,12 @@
 import Documents
 import Operations
 
-enum RunView {
+package enum RunView {
   /// Wider terminals get no wider bars: they would not tell more.
-  static let maximumWidth = 100
+  package static let maximumWidth = 120
 
   /// The full view, at most `width` columns.
-  static func lines(_ state: RunState, elapsedSeconds: Double, width: Int) -> [String] {
+  package static func lines(_ state: RunState, elapsedSeconds: Double, width: Int) -> [String] {
     let width = min(width, maximumWidth)
     var lines = [progressLine(state, elapsedSeconds: elapsedSeconds, width: width)]
     lines.append(learningLine(state, width: width))
@@ -21,7 +21,7 @@ enum RunView {
   }
 
   /// One line for a log.
-  static func plainLine(_ state: RunState, elapsedSeconds: Double) -> String {
+  package static func plainLine(_ state: RunState, elapsedSeconds: Double) -> String {
     var parts = [
       "step \(state.step)/\(state.steps)", "reward \(format(state.mean("reward", over: 5), 3))",
       "accuracy \(percent(state.mean("accuracy/strict", over: 5)))",
@@ -89,7 +89,7 @@ enum RunView {
   }
 
   /// Who does or waits for what, and since when, by replay's account.
-  static func waiting(_ state: RunState) -> [String] {
+  package static func waiting(_ state: RunState) -> [String] {
     var lines: [String] = []
     for peer in state.status?["peers"]?.elements ?? [] where peer.text("role") != "looker" {
       let name = peer.text("name") ?? "?"
@@ -107,7 +107,7 @@ enum RunView {
   // MARK: - Facts
 
   /// Who waits for whom, in words.
-  static func bottleneck(_ state: RunState) -> String {
+  package static func bottleneck(_ state: RunState) -> String {
     guard let learner = state.mean("learner/idle_share", over: 10) else { return "" }
     if learner > 0.1 { return "the learner waits for actors \(percent(learner)) of a step" }
     if let actors = state.mean("actors/idle_share", over: 10), actors > 0.1 {
@@ -116,7 +116,7 @@ enum RunView {
     return "nobody waits long"
   }
 
-  static func phaseShares(_ state: RunState) -> [(name: String, share: Double)] {
+  package static func phaseShares(_ state: RunState) -> [(name: String, share: Double)] {
     guard case .object(let members)? = state.records.last?.value,
       let whole = state.latest("time/step"), whole > 0
     else { return [] }
@@ -130,13 +130,13 @@ enum RunView {
 
   // MARK: - Shapes
 
-  static func bar(_ share: Double, width: Int) -> String {
+  package static func bar(_ share: Double, width: Int) -> String {
     let filled = Int((Double(width) * min(1, max(0, share))).rounded())
     return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
   }
 
   /// The series in `width` columns, each the mean of its part, from least to greatest.
-  static func sparkline(_ values: [Double], width: Int) -> String {
+  package static func sparkline(_ values: [Double], width: Int) -> String {
     let finite = values.filter(\.isFinite)
     guard let least = finite.min(), let greatest = finite.max() else { return "" }
     let marks = Array("▁▂▃▄▅▆▇█")
@@ -152,7 +152,7 @@ enum RunView {
 
   // MARK: - Numbers
 
-  static func format(_ value: Double?, _ digits: Int) -> String {
+  package static func format(_ value: Double?, _ digits: Int) -> String {
     guard let value, value.isFinite else { return "-" }
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
@@ -165,13 +165,13 @@ enum RunView {
     return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
   }
 
-  static func percent(_ share: Double?) -> String {
+  package static func percent(_ share: Double?) -> String {
     guard let share, share.isFinite else { return "-" }
     return format(share * 100, share != 0 && abs(share) < 0.1 ? 1 : 0) + " %"
   }
 
   /// 12,345 as "12.3k".
-  static func count(_ value: Double?) -> String {
+  package static func count(_ value: Double?) -> String {
     guard let value, value.isFinite else { return "-" }
     if value >= 1e6 { return format(value / 1e6, 1) + "M" }
     if value >= 1e3 { return format(value / 1e3, 1) + "k" }
@@ -179,7 +179,7 @@ enum RunView {
   }
 
   /// "3:07", "1:02:03".
-  static func clock(_ seconds: Double?) -> String {
+  package static func clock(_ seconds: Double?) -> String {
     guard let seconds, seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "-" }
     let whole = Int(seconds.rounded())
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }

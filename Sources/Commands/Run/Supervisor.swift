@@ -8,18 +8,28 @@ import Glibc
 import Operations
 
 /// One process of a run, and how to start it.
-struct ChildPlan {
+package struct ChildPlan {
   /// "replay", "learner", "actor-0".
-  var name: String
-  var program: String
-  var arguments: [String]
+  package var name: String
+  package var program: String
+  package var arguments: [String]
   /// Its standard output and error are appended here.
-  var logPath: String
+  package var logPath: String
   /// How long it may take to stop by itself: a learner writes a checkpoint first.
-  var stopSeconds: Double
+  package var stopSeconds: Double
+
+  package init(
+    name: String, program: String, arguments: [String], logPath: String, stopSeconds: Double
+  ) {
+    self.name = name
+    self.program = program
+    self.arguments = arguments
+    self.logPath = logPath
+    self.stopSeconds = stopSeconds
+  }
 }
 
-final class Supervisor {
+package final class Supervisor {
   private struct Ward {
     var plan: ChildPlan
     var child: ChildProcess?
@@ -41,10 +51,10 @@ final class Supervisor {
   private let log: Log
   private var progress = Int.min
   /// Deaths in all, for the run's last word.
-  private(set) var totalDeaths = 0
+  package private(set) var totalDeaths = 0
 
   /// `plans` are in the order of starting; stopping goes the other way round.
-  init(_ plans: [ChildPlan], settings: SupervisorSection, log: Log) throws(Failure) {
+  package init(_ plans: [ChildPlan], settings: SupervisorSection, log: Log) throws(Failure) {
     wards = plans.map { Ward(plan: $0, backoffSeconds: settings.firstBackoffSeconds) }
     self.settings = settings
     self.log = log
@@ -53,7 +63,7 @@ final class Supervisor {
 
   /// Looks at every child once: reaps, restarts. `progress` is any number that grows as the run
   /// does; `isFinished` lets actors and the learner end by themselves.
-  func tick(progress now: Int, isFinished: Bool) throws(Failure) {
+  package func tick(progress now: Int, isFinished: Bool) throws(Failure) {
     if now > progress {
       progress = now
       for index in wards.indices {
@@ -75,12 +85,12 @@ final class Supervisor {
   }
 
   /// Process ids by name, of those that live.
-  var processes: [(name: String, processID: Int32)] {
+  package var processes: [(name: String, processID: Int32)] {
     wards.compactMap { ward in ward.child.map { (ward.plan.name, $0.processID) } }
   }
 
   /// Stops everybody, last started first; each may take its time, then it is killed.
-  func stop() {
+  package func stop() {
     var index = wards.count
     while index > 0 {
       // Processes that share a stop time and came one after another stop together: all actors.
