@@ -94,6 +94,8 @@ public final class CohortTrainer {
     try gather(
       groups, cohort, credit, chosen: chosen, step: step, &result, enter: enter,
       shouldStop: shouldStop)
+    // The last moment at which the weights are as they were.
+    if shouldStop() { throw StepInterrupted() }
     enter("optimizer")
     update(credit, &result)
     return result

@@ -2,13 +2,17 @@
 //
 // A step counts only once replay has committed it. So the order is: checkpoint durable, if due;
 // commit; acknowledgement; `latest` moved; version published. A learner that starts again loads its
-// newest good checkpoint and takes the steps after it once more, on the batches the ledger recorded;
-// replay answers a commit it already holds by comparing digests, and refuses one that differs, so a
-// resume that would bend the curve ends loudly instead.
+// newest good checkpoint and takes the steps after it once more, on the batches the ledger
+// recorded; replay answers a commit it already holds by comparing digests, and refuses one that
+// differs, so a resume that would bend the curve ends loudly instead.
 //
 // Every step's digest hangs on the one before it:
 //
 //   chain(k + 1) = H(chain(k), digest of version k + 1, outcome, optimizer updates)
+//
+// and where a checkpoint is due the moments enter as well. Between checkpoints they need not: a
+// moment that differs shows in the weights of the next step, and digesting it each time would cost
+// a large model a tenth of its step.
 
 import Digests
 import Documents
@@ -24,6 +28,8 @@ import Wire
 public final class Learner {
   /// Steps in a row without finite numbers before the learner gives up.
   static let maximumSkippedSteps = 3
+  /// A commit under way when asked to stop may take this long: several of the slowest fsyncs.
+  static let lastCommitSeconds = 10.0
 
   private let settings: RunSettings
   private let trainer: CohortTrainer
@@ -38,6 +44,8 @@ public final class Learner {
 
   private var version: PolicyVersion
   private var chain: Digest
+  /// Of the optimizer at the last commit: beyond it, a step is under way.
+  private var committedUpdates: Int
   private var phases = PhaseTimer()
   private var state = "starting"
   private var stateSince = MonotonicClock.now
@@ -58,6 +66,7 @@ public final class Learner {
     link = parts.link
     version = parts.state.version
     chain = parts.state.chain
+    committedUpdates = parts.trainer.optimizer.updates
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
       maximumPromptTokens: trainer.policy.configuration.maximumPositions,
@@ -84,6 +93,7 @@ public final class Learner {
   // MARK: - One step
 
   private func takeStep() throws {
+    if let fault = server.fault { throw fault }
     let step = version.number
     let (lease, payload) = try leaseBatch(step)
     enter("fetch")
@@ -118,6 +128,7 @@ public final class Learner {
         }
         return (lease, answer.payload)
       case .wait(let wait):
+        if let fault = server.fault { throw fault }
         setState("waiting for \(wait.reason)")
         beat()
         try pause(milliseconds: min(wait.milliseconds, 50))
@@ -135,14 +146,16 @@ public final class Learner {
     let weights = trainer.policy.copyWeights()
     let digest = CPUTransformer.digest(weights)
     let next = PolicyVersion(lineage: version.lineage, number: step + 1, digest: digest)
-    let nextChain = Self.link(chain, to: next, result.outcome, updates: trainer.optimizer.updates)
+    var nextChain = Self.link(chain, to: next, result.outcome, updates: trainer.optimizer.updates)
     var name: String?
     if (step + 1) % settings.learner.checkpointEvery == 0 || step + 1 == settings.run.steps {
       enter("checkpoint")
+      nextChain = trainer.optimizer.stateDigest(weights: nextChain)
       name = try save(CheckpointState(version: next, chain: nextChain), weights: weights)
     }
     enter("commit_wait")
-    let answer = try link.ask { epoch in
+    // Even while stopping: replay stops after the learner, and a step done is a step to keep.
+    let answer = try link.ask(finishingWithinSeconds: Self.lastCommitSeconds) { epoch in
       .commit(
         StepCommit(
           step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets, version: next,
@@ -154,11 +167,13 @@ public final class Learner {
         remedy: "both ends must be of one version of Forage", exitCode: .internal)
     }
     if let name {
+      enter("checkpoint")
       try checkpoints.setLatest(name)
       try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
     }
     version = next
     chain = nextChain
+    committedUpdates = trainer.optimizer.updates
   }
 
   private func stopAfterTooManySkips(_ result: StepResult, step: Int) throws {
@@ -228,7 +243,9 @@ public final class Learner {
     let names = try checkpoints.names()
     let known = names.first.flatMap { try? checkpoints.readState($0) }
     guard known?.chain != chain else { return }
-    guard trainer.policy.digest() == version.digest else {
+    guard trainer.optimizer.updates == committedUpdates,
+      trainer.policy.digest() == version.digest
+    else {
       log.warning("stopped within a commit: the checkpoint before it stands")
       return
     }
@@ -242,6 +259,7 @@ public final class Learner {
   private func serveUntilFinished() throws {
     var isOver = false
     while true {
+      if let fault = server.fault { throw fault }
       setState(
         isOver ? "done, serving weights until told to stop" : "waiting for the last evaluation")
       if !isOver {

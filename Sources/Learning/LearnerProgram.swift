@@ -93,7 +93,8 @@ public enum LearnerProgram {
     let addresses = try Endpoints.connecting(settings.network, run: run)
     var version = loaded.state.version
     let link = try ReplayLink(
-      to: addresses.replay, in: context, patienceSeconds: settings.supervisor.stallSeconds,
+      to: addresses.replay, in: context, maximumGroupBytes: settings.replay.maximumGroupBytes,
+      patienceSeconds: settings.supervisor.stallSeconds,
       stopDescriptor: signals.fileDescriptor, isStopping: isStopping, log: log
     ) {
       Hello(

@@ -3,6 +3,7 @@
 // same digest is acknowledged again), so a lost message costs a repeat and nothing else.
 
 import Experience
+import Glibc
 import Messaging
 import Operations
 import Wire
@@ -29,11 +30,14 @@ public final class ReplayLink {
 
   /// `hello` is asked at the first meeting and again whenever replay has forgotten this learner.
   public init(
-    to endpoint: String, in context: MessagingContext, patienceSeconds: Double,
+    to endpoint: String, in context: MessagingContext, maximumGroupBytes: Int,
+    patienceSeconds: Double,
     stopDescriptor: Int32, isStopping: @escaping () -> Bool, log: Log,
     hello: @escaping () -> Hello
   ) throws {
-    client = try DealerClient(to: endpoint, peer: "replay", in: context)
+    var limits = SocketLimits()
+    limits.maximumFrameBytes = max(limits.maximumFrameBytes, maximumGroupBytes)
+    client = try DealerClient(to: endpoint, peer: "replay", in: context, limits: limits)
     self.hello = hello
     self.log = log
     self.stopDescriptor = stopDescriptor
@@ -46,7 +50,7 @@ public final class ReplayLink {
   /// Says hello and keeps the welcome.
   @discardableResult
   public func meet() throws -> Welcome {
-    let answer = try exchange { _ in .hello(self.hello()) }
+    let answer = try patiently { try self.exchange(isHello: true) { _ in .hello(self.hello()) } }
     guard case .welcome(let welcome) = answer.body else { throw unexpected(answer.body, "hello") }
     self.welcome = welcome
     return welcome
@@ -54,9 +58,14 @@ public final class ReplayLink {
 
   /// Asks until replay answers, up to the patience; a refusal is thrown, but for one that says
   /// replay has forgotten us: then hello comes first and the request again, under the new epoch.
-  public func ask(_ request: @escaping (_ epoch: Int) -> Request) throws -> Envelope<Reply> {
+  /// With `finishingWithinSeconds` the request is seen through even while the process is stopping.
+  public func ask(
+    finishingWithinSeconds seconds: Double? = nil, _ request: @escaping (_ epoch: Int) -> Request
+  ) throws -> Envelope<Reply> {
     while true {
-      let answer = try exchange(request)
+      let answer = try patiently {
+        try self.exchange(finishing: seconds.map(Deadline.after(seconds:)), request)
+      }
       guard case .refused(let refusal) = answer.body else { return answer }
       guard refusal.code == .helloFirst else { throw refusal }
       log.info("replay does not know this learner any more: saying hello again")
@@ -64,29 +73,62 @@ public final class ReplayLink {
     }
   }
 
-  private func exchange(_ request: (Int) -> Request) throws -> Envelope<Reply> {
-    let id = nextID
-    nextID += 1
+  /// Asks again while replay is busy: its disk may be full, and space may come back.
+  private func patiently(_ ask: () throws -> Envelope<Reply>) throws -> Envelope<Reply> {
+    let waiting = Waiting(for: "replay at \(client.endpoint), which is busy,")
+    let patience = Deadline.after(seconds: patienceSeconds)
+    while true {
+      let answer = try ask()
+      guard case .refused(let refusal) = answer.body, refusal.code == .busy else { return answer }
+      guard !patience.hasPassed else { throw refusal }
+      log.warning("\(waiting): \(refusal.sentence)")
+      let pause = Deadline.after(seconds: 1)
+      while !pause.hasPassed {
+        if isStopping() { throw StopRequested() }
+        usleep(20_000)
+      }
+    }
+  }
+
+  private func exchange(
+    isHello: Bool = false, finishing: Deadline? = nil, _ request: (Int) -> Request
+  ) throws -> Envelope<Reply> {
     let waiting = Waiting(for: "replay at \(client.endpoint)")
     let patience = Deadline.after(seconds: patienceSeconds)
-    let frames = Envelope(id: id, body: request(epoch)).encoded()
+    var id = takeID()
     while true {
-      if isStopping() { throw StopRequested() }
+      let isOver = isStopping() && (finishing?.hasPassed ?? true)
+      if isOver { throw StopRequested() }
       do {
-        let reply = try client.exchange(
-          frames, matching: { Self.id(of: $0) == id },
-          deadlineMilliseconds: Self.repeatMilliseconds, wake: stopDescriptor)
-        return try Envelope<Reply>(decoding: reply)
-      } catch let error as MessagingError {
-        if isStopping() { throw StopRequested() }
+        var answer: Envelope<Reply>?
+        _ = try client.exchange(
+          Envelope(id: id, body: request(epoch)).encoded(),
+          matching: { frames in
+            guard let reply = try? Envelope<Reply>(decoding: frames), reply.id == id else {
+              return false
+            }
+            answer = reply
+            return true
+          }, deadlineMilliseconds: Self.repeatMilliseconds,
+          wake: finishing == nil ? stopDescriptor : nil)
+        if let answer { return answer }
+      } catch {
+        if isStopping(), finishing?.hasPassed ?? true { throw StopRequested() }
         guard case .timedOut = error.reason else { throw error }
         guard !patience.hasPassed else {
           throw waiting.expired(
             remedy: "check that forage-replay runs (forage status, logs/replay.log)")
         }
         log.warning("\(waiting); asking again")
+        // Every hello opens an epoch: only the answer to the newest one counts.
+        if isHello { id = takeID() }
       }
     }
+  }
+
+  private func takeID() -> Int {
+    defer { nextID += 1 }
+    return nextID
   }
 
   /// Says what this learner does, at most once a second; the answer is not waited for.
@@ -102,11 +144,6 @@ public final class ReplayLink {
     nextID += 1
     // A full queue or a lost connection shows in the next request; a heartbeat is only a hint.
     _ = try? client.socket.send(frames)
-  }
-
-  /// The id of a reply's control frame, or nil when it cannot be read.
-  private static func id(of frames: Frames) -> Int? {
-    (try? Envelope<Reply>(decoding: frames))?.id
   }
 
   private func unexpected(_ body: Reply, _ request: String) -> any Error {

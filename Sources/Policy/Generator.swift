@@ -71,10 +71,14 @@ public final class Generator<B: Backend> {
     return answers
   }
 
+  /// Keys and values of one position of one sample, over all layers.
+  private var positionBytes: Int {
+    let shape = transformer.configuration
+    return shape.layers * 2 * shape.keyValueHeads * shape.headSize * 4
+  }
+
   /// Cuts the requests where their caches would not fit together.
   private func waves(_ requests: [GenerationRequest]) -> [Range<Int>] {
-    let shape = transformer.configuration
-    let positionBytes = shape.layers * 2 * shape.keyValueHeads * shape.headSize * 4
     var waves: [Range<Int>] = []
     var (start, slots, capacity) = (0, 0, 0)
     for (index, request) in requests.enumerated() {
@@ -134,8 +138,10 @@ public final class Generator<B: Backend> {
 
   private func prepareCaches(slots: Int, capacity: Int) {
     if slots <= cacheSlots, capacity <= cacheCapacity { return }
-    cacheSlots = max(slots, cacheSlots)
-    cacheCapacity = max(capacity, cacheCapacity)
+    // The larger of both shapes serves both, unless together they would exceed the limit.
+    let (widest, longest) = (max(slots, cacheSlots), max(capacity, cacheCapacity))
+    let fits = widest * longest * positionBytes <= Self.maximumCacheBytes
+    (cacheSlots, cacheCapacity) = fits ? (widest, longest) : (slots, capacity)
     caches = []
     let shape = transformer.workspace.attentionShape
     caches = (0..<transformer.configuration.layers).map { _ in

@@ -1,5 +1,5 @@
-// A model as transformers keeps it: config.json says the shape, model.safetensors (or shards that an
-// index names) holds the weights, tokenizer.json the vocabulary. Weights are checked against the
+// A model as transformers keeps it: config.json says the shape, model.safetensors (or shards that
+// an index names) holds the weights, tokenizer.json the vocabulary. Weights are checked against the
 // shape before the first byte of them is read.
 
 import Documents
@@ -52,8 +52,8 @@ public struct ModelFolder: Sendable {
 
   /// All weights by the names transformers uses, as F32, in the configuration's order.
   ///
-  /// Throws, naming file and tensor, when one is missing, unknown or of another shape or type. A tied
-  /// model's own copy of the head and rotary tables of old files are passed over.
+  /// Throws, naming file and tensor, when one is missing, unknown or of another shape or type. A
+  /// tied model's own copy of the head and rotary tables of old files are passed over.
   public func weights() throws -> [NamedTensor] {
     let shards = try openShards()
     var places: [String: (shard: SafetensorsReader, place: TensorPlace)] = [:]
@@ -238,8 +238,8 @@ extension ModelFolder {
     return JSON.write(.object(members), pretty: true) + "\n"
   }
 
-  /// The class that takes tokenizer.json as it stands. For the Qwen2 family transformers 5 puts its own
-  /// in its place, with Qwen2's pattern: a character vocabulary is opened there by
+  /// The class that takes tokenizer.json as it stands. For the Qwen2 family transformers 5 puts its
+  /// own in its place, with Qwen2's pattern: a character vocabulary is opened there by
   /// `PreTrainedTokenizerFast.from_pretrained`, not by `AutoTokenizer`.
   private static func tokenizerConfig(
     _ configuration: ModelConfiguration, _ tokenizer: Tokenizer

@@ -53,7 +53,7 @@ public final class Optimizer<B: Backend> {
   /// One update from the gradients gathered so far, whose norm is given.
   public func update(learningRate: Double, gradientNorm: Double) {
     precondition(gradientNorm.isFinite, "an update from a gradient of norm \(gradientNorm)")
-    // PyTorch's constant: keeps the scale finite and matches it bit for bit in spirit.
+    // The constant of PyTorch's clip_grad_norm_: keeps the scale finite.
     let scale =
       settings.clipNorm > 0 ? min(1, settings.clipNorm / (gradientNorm + 1e-6)) : 1
     updates += 1

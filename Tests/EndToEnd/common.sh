@@ -13,8 +13,9 @@ run() {
   local name=$1
   shift
   "$forage" run "$config" --plain --folder "$work/$name" "$@" > "$work/$name.out" 2>&1 || {
+    status=$?
     cat "$work/$name.out"
-    fail "the run $name ended with status $?"
+    fail "the run $name ended with status $status"
   }
 }
 

@@ -13,10 +13,11 @@ port=$((20000 + RANDOM % 20000))
   --network.announcePort=$((port + 2)) > "$work/python.out" 2>&1 &
 job=$!
 "$python" Tests/Interop/actor.py "tcp://127.0.0.1:$port" --groups 24 > "$work/actor.out" 2>&1 || {
+  status=$?
   cat "$work/actor.out" "$work/python.out"
-  fail "the Python actor ended with status $?"
+  fail "the Python actor ended with status $status"
 }
-wait $job || { cat "$work/python.out"; fail "the run ended with status $?"; }
+wait $job || { status=$?; cat "$work/python.out"; fail "the run ended with status $status"; }
 cat "$work/actor.out"
 grep -q '"acknowledged": 24' "$work/actor.out" || fail "not 24 groups acknowledged"
 grep -qs '^{"step":2,' "$work/python/metrics.jsonl" || fail "the run did not take its three steps"

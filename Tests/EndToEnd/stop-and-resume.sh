@@ -12,7 +12,7 @@ job=$!
 wait_for_step stopped 40
 began=$SECONDS
 kill -TERM $job
-wait $job || { cat "$work/stopped.out"; fail "SIGTERM ended with status $?"; }
+wait $job || { status=$?; cat "$work/stopped.out"; fail "SIGTERM ended with status $status"; }
 [ $((SECONDS - began)) -le 25 ] || fail "stopping took $((SECONDS - began)) s"
 grep -q -- "--resume $work/stopped" "$work/stopped.out" || fail "it does not say how to go on"
 ls "$work/stopped/checkpoints"
@@ -32,8 +32,9 @@ done
 [ $alive = 0 ] || fail "a process outlived its supervisor by 25 s"
 
 "$forage" run --resume "$work/stopped" --plain > "$work/resumed.out" 2>&1 || {
+  status=$?
   cat "$work/resumed.out"
-  fail "the resumed run ended with status $?"
+  fail "the resumed run ended with status $status"
 }
 [ -n "$(final_digest quiet)" ] || fail "no digest"
 [ "$(final_digest quiet)" = "$(final_digest stopped)" ] || fail "the last weights differ"

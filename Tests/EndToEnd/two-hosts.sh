@@ -28,9 +28,9 @@ for name in far-0 far-1; do
     > "$work/$name.out" 2>&1 &
   actors+=($!)
 done
-wait $job || { cat "$work/head.out" "$work/head/logs/"*.log; fail "the head ended with status $?"; }
+wait $job || { status=$?; cat "$work/head.out" "$work/head/logs/"*.log; fail "the head ended with status $status"; }
 for actor in "${actors[@]}"; do
-  wait "$actor" || { cat "$work"/far-*.out; fail "an actor ended with status $?"; }
+  wait "$actor" || { status=$?; cat "$work"/far-*.out; fail "an actor ended with status $status"; }
 done
 [ -n "$(final_digest head)" ] || fail "no digest"
 [ "$(final_digest head)" = "$(final_digest one-host)" ] || fail "the last weights differ"

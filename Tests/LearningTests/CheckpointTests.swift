@@ -57,7 +57,7 @@ import Testing
     #expect(throws: (any Error).self) { try checkpoints.readState(newest) }
     #expect(throws: (any Error).self) {
       try checkpoints.rotate(keep: 2)
-      try checkpoints.load(newest)
+      _ = try checkpoints.load(newest)
     }
     #expect(try checkpoints.names().count == 2)
   }

@@ -1,5 +1,5 @@
-// One forward, both sides: what the sampler says of a token is what the learner computes for it, bit
-// for bit, whoever shares the batch, with the cache or without, on any number of threads.
+// One forward, both sides: what the sampler says of a token is what the learner computes for it,
+// bit for bit, whoever shares the batch, with the cache or without, on any number of threads.
 
 import Experience
 import Glibc

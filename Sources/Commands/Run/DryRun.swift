@@ -1,4 +1,5 @@
-// What a run will need, told before it is started: settings as resolved, memory, bytes a step, disk.
+// What a run will need, told before it is started: settings as resolved, memory, bytes a step,
+// disk.
 //
 // The arithmetic is the program's own: buffers are counted as Workspace makes them, messages as the
 // codecs write them. What cannot be known (how long completions are) is taken at its limit.

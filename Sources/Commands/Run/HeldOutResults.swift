@@ -1,4 +1,5 @@
-// evaluations.jsonl: what a run's policy scored on the held-out split, one line a time it was asked.
+// evaluations.jsonl: what a run's policy scored on the held-out split, one line a time it was
+// asked.
 
 import Documents
 import Operations

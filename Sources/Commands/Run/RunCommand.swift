@@ -1,5 +1,5 @@
-// forage run: the main job, from a settings file to the closing sentence; or a run that was cut off,
-// continued from its folder.
+// forage run: the main job, from a settings file to the closing sentence; or a run that was cut
+// off, continued from its folder.
 
 import Documents
 import Glibc
@@ -26,10 +26,13 @@ enum RunCommand: Command {
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
     if let folder = arguments.value("resume") {
-      guard arguments.positional(0) == nil, arguments.overrides.isEmpty else {
+      guard arguments.positional(0) == nil, arguments.overrides.isEmpty,
+        arguments.value("folder") == nil, arguments.value("listen") == nil,
+        !arguments.flag("dry-run")
+      else {
         throw Failure(
           "resume", on: folder, happened: "a resumed run keeps the settings it began with",
-          remedy: "leave CONFIG and --section.key out, or start a new run", exitCode: .usage)
+          remedy: "give --resume alone, or with --plain; or start a new run", exitCode: .usage)
       }
       let run = try RunFolder.open(folder)
       let settings = try RunSettings.load(path: run.settings)
@@ -61,8 +64,9 @@ enum RunCommand: Command {
     let lock = try RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
     let signals = try SignalWatch()
+    try awaitOrphans(run, signals)
     let began = MonotonicClock.now
-    let parts = try RunParts(settings, source: run.settings)
+    let parts = try RunParts(settings, source: run.settings, run: run)
     let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
     say("run \(run.path): \(cores) threads, log files in \(run.logs)")
     let preparation = RunPreparation(
@@ -71,10 +75,11 @@ enum RunCommand: Command {
 
     let training = try RunTraining(
       run: run, settings: settings, cores: cores, signals: signals, isPlain: isPlain)
-    let learningBegan = MonotonicClock.now
-    guard try training.carryOut() else { return stopped(run) }
-    let learningSeconds = MonotonicClock.seconds(since: learningBegan)
-
+    guard try training.carryOut() else {
+      return signals.count > 1 ? .interrupted : stopped(run)
+    }
+    // All sessions of the run, by the learner's own clock: what a resumed run took as well.
+    let learningSeconds = try ReportSource(run).trainingSeconds()
     guard let sentence = try conclude(run, parts, cores, signals, seconds: learningSeconds) else {
       return stopped(run)
     }
@@ -91,6 +96,28 @@ enum RunCommand: Command {
       """)
     return .success
   }
+
+  /// A supervisor that was killed leaves processes that checkpoint and end by themselves: this one
+  /// begins after them.
+  private static func awaitOrphans(_ run: RunFolder, _ signals: SignalWatch) throws {
+    let deadline = Deadline.after(seconds: orphanSeconds)
+    for role in ["learner", "replay"] {
+      var isSaid = false
+      while let holder = RunLock.holder(path: "\(run.locks)/\(role).lock") {
+        if !isSaid { say("waiting for the \(role) of an earlier session, process \(holder)") }
+        isSaid = true
+        guard !deadline.hasPassed, !signals.isStopping else {
+          throw Failure(
+            "begin", on: run.path, happened: "process \(holder) still holds the \(role)'s lock",
+            remedy: "end it first: kill \(holder)", exitCode: .locked)
+        }
+        usleep(100_000)
+      }
+    }
+  }
+
+  /// Longer than a learner may take for its last checkpoint.
+  private static let orphanSeconds = 30.0
 
   /// Evaluates the last version and says, in a sentence, what the run came to.
   private static func conclude(

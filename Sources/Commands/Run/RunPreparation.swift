@@ -27,7 +27,8 @@ struct RunParts {
   var resolved: Document
 
   /// Reads what the settings name and refuses what cannot work, before anything is made.
-  init(_ settings: RunSettings, source: String) throws {
+  /// `run` nil is a run not yet made.
+  init(_ settings: RunSettings, source: String, run: RunFolder? = nil) throws {
     self.settings = settings
     let task = try Fields(settings.task, source: source, path: "task")
     exercises = try TaskFactory.make(task)
@@ -38,7 +39,12 @@ struct RunParts {
     try objectiveFields.finish()
     resolved = settings.resolved.merging(
       .object([("task", task.resolved), ("objective", objectiveFields.resolved)]))
-    if settings.model.path.isEmpty {
+    if let first = run?.initialModel, Files.exists(first) {
+      // The run's own copy: the folder it came from may have moved or changed since.
+      let folder = try ModelFolder(path: first)
+      tokenizer = try folder.tokenizer()
+      configuration = folder.configuration
+    } else if settings.model.path.isEmpty {
       guard let alphabet = exercises.alphabet else {
         throw Failure(
           "make a model for", on: source,
@@ -94,12 +100,19 @@ struct RunParts {
 
   /// The longest prompt seen in a sample and the new tokens must fit the model's positions.
   private func checkLengths(_ source: String) throws {
-    let longest =
-      (0..<64).map {
-        Evaluator.promptTokens(
-          exercises.exercise(seed: settings.run.seed, split: .train, index: $0), tokenizer
-        ).count
-      }.max() ?? 0
+    let sample = (0..<512).map {
+      exercises.exercise(seed: settings.run.seed, split: .train, index: $0)
+    }
+    let longest = sample.map { Evaluator.promptTokens($0, tokenizer).count }.max() ?? 0
+    let isShown = settings.model.path.isEmpty && settings.warmStart.maximumSteps > 0
+    let shown = sample.map { tokenizer.encode($0.demonstration ?? "").count + 1 }.max() ?? 0
+    guard !isShown || shown <= settings.sampling.maximumNewTokens else {
+      throw Failure(
+        "run", on: source,
+        happened: "a demonstration has \(shown) tokens and sampling.maximumNewTokens is "
+          + "\(settings.sampling.maximumNewTokens): the policy could never say what it is shown",
+        remedy: "raise sampling.maximumNewTokens", exitCode: .settings)
+    }
     let needed = longest + settings.sampling.maximumNewTokens
     guard needed <= configuration.maximumPositions else {
       throw Failure(

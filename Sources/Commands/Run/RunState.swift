@@ -27,6 +27,7 @@ package struct RunState {
   package mutating func take(_ documents: [Document]) {
     for document in documents {
       if let version = document["evaluation"]?.integerValue {
+        evaluations.removeAll { $0.version >= version }
         evaluations.append(
           (
             version, document["eval/pass@1"]?.numberValue ?? 0,

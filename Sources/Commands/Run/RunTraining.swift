@@ -44,8 +44,9 @@ final class RunTraining {
 
   /// True at the end of the run, false when asked to stop before it.
   func carryOut() throws -> Bool {
-    defer { supervisor.stop() }
+    defer { supervisor.stop(isUrgent: { self.signals.count > 1 }) }
     var nextView = Deadline.now
+    var nextStatus = Deadline.now
     var lastProgress = Deadline.after(seconds: settings.supervisor.stallSeconds)
     var finishedBy: Deadline?
     while true {
@@ -54,21 +55,29 @@ final class RunTraining {
         RunCommand.say("stopping: actors, then the learner with a checkpoint, then replay")
         return false
       }
-      let before = state.step
+      let before = committedSteps
       if Files.exists(run.metrics) { state.take(try reader.read()) }
-      if state.step > before {
+      if nextStatus.hasPassed {
+        state.status = looker.ask()
+        nextStatus = .after(seconds: Self.viewSeconds)
+      }
+      if committedSteps > before {
         lastProgress = .after(seconds: settings.supervisor.stallSeconds)
       }
-      let isTrained = state.step >= settings.run.steps
-      try supervisor.tick(progress: state.step, isFinished: isTrained)
+      let isTrained = committedSteps >= settings.run.steps
+      try supervisor.tick(progress: committedSteps, isFinished: isTrained)
       if nextView.hasPassed {
-        state.status = looker.ask()
         show()
         nextView = .after(seconds: isInteractive ? Self.viewSeconds : Self.plainSeconds)
       }
       if isTrained {
         let limit = finishedBy ?? .after(seconds: Self.lastEvaluationSeconds)
         finishedBy = limit
+        if limit.hasPassed {
+          RunCommand.say(
+            "the last evaluation was not finished within \(Self.lastEvaluationSeconds) s and is "
+              + "left out")
+        }
         if limit.hasPassed || isEvaluated() {
           show()
           return true
@@ -78,6 +87,11 @@ final class RunTraining {
       }
       usleep(Self.tickMilliseconds * 1000)
     }
+  }
+
+  /// The ledger's word where it can be had: a line of metrics may be lost, a commit never is.
+  private var committedSteps: Int {
+    max(state.step, Int(state.status?.number("step") ?? 0))
   }
 
   /// Whether replay says that the last version's evaluation is done too.

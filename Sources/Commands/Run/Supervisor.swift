@@ -89,8 +89,9 @@ package final class Supervisor {
     wards.compactMap { ward in ward.child.map { (ward.plan.name, $0.processID) } }
   }
 
-  /// Stops everybody, last started first; each may take its time, then it is killed.
-  package func stop() {
+  /// Stops everybody, last started first; each may take its time, then it is killed. `isUrgent`,
+  /// asked all along, ends the patience: a second Ctrl-C.
+  package func stop(isUrgent: () -> Bool = { false }) {
     var index = wards.count
     while index > 0 {
       // Processes that share a stop time and came one after another stop together: all actors.
@@ -101,17 +102,28 @@ package final class Supervisor {
       let deadline = Deadline.after(seconds: seconds)
       for position in index..<end {
         guard let child = wards[position].child else { continue }
-        if let ended = child.wait(deadline: deadline) {
+        if let ended = wait(for: child, deadline, isUrgent) {
           if !ended.isSuccess { log.warning("\(wards[position].plan.name) \(ended)") }
         } else {
           log.warning(
-            "\(wards[position].plan.name) did not stop within \(seconds) s and is killed")
+            "\(wards[position].plan.name) is killed: "
+              + (isUrgent() ? "asked twice to stop" : "it did not stop within \(seconds) s"))
           child.killGroup()
           _ = child.wait(deadline: .after(seconds: 5))
         }
         wards[position].child = nil
       }
     }
+  }
+
+  private func wait(
+    for child: ChildProcess, _ deadline: Deadline, _ isUrgent: () -> Bool
+  ) -> ChildExit? {
+    while !deadline.hasPassed, !isUrgent() {
+      let slice = min(deadline, Deadline.after(seconds: 0.1))
+      if let ended = child.wait(deadline: slice) { return ended }
+    }
+    return child.poll()
   }
 
   private func start(_ index: Int) throws(Failure) {
@@ -136,7 +148,7 @@ package final class Supervisor {
         "keep alive", on: plan.name,
         happened: "\(often)\n" + lastLines(of: plan.logPath),
         remedy: "its whole log is \(plan.logPath)",
-        exitCode: mayHelp ? .gaveUp : end.exitCode ?? .gaveUp)
+        exitCode: mayHelp || end.isSuccess ? .gaveUp : end.exitCode ?? .gaveUp)
     }
     let pause = wards[index].backoffSeconds
     log.warning("\(plan.name) \(end); starting it again in \(pause) s")

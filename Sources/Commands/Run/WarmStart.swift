@@ -53,7 +53,8 @@ struct WarmStart {
         guard let accuracy = evaluate(shouldStop) else { return nil }
         state.accuracy = accuracy
         progress(state)
-        if stopsWithinBand, accuracy > section.stopAtMost, interval > 1 {
+        if stopsWithinBand, accuracy > section.stopAtMost {
+          guard interval > 1 else { throw jumped(accuracy) }
           try restore(lastGood.weights, lastGood.moments, optimizer)
           state.step = lastGood.step
           interval = max(1, interval / 4)
@@ -71,6 +72,14 @@ struct WarmStart {
       happened: "after \(state.step) steps pass@1 is \(state.accuracy ?? 0), below "
         + "warmStart.stopAtLeast = \(section.stopAtLeast)",
       remedy: "raise warmStart.maximumSteps or make the task easier", exitCode: .settings)
+  }
+
+  private func jumped(_ accuracy: Double) -> Failure {
+    Failure(
+      "warm-start", on: settings.run.name,
+      happened: "one step takes pass@1 to \(accuracy), above warmStart.stopAtMost = "
+        + "\(settings.warmStart.stopAtMost)",
+      remedy: "lower warmStart.learningRate or widen the band", exitCode: .settings)
   }
 
   private func demonstration(_ index: Int) -> Demonstration {

@@ -153,7 +153,7 @@ public struct LearnerSection: Sendable {
   public var microbatchTokens: Int
   /// Steps between checkpoints.
   public var checkpointEvery: Int
-  /// Checkpoints kept besides the first model and the newest; at least 2.
+  /// Newest checkpoints kept, besides the first model; at least 2.
   public var keepCheckpoints: Int
   /// A control experiment: rewards change places within each group, so nothing can be learned.
   public var shufflesRewards: Bool

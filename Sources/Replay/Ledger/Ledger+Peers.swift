@@ -64,6 +64,16 @@ extension Ledger {
   /// A name is one actor: whoever bore it before on another connection is no more, and what it
   /// held and the newcomer does not name is work to be given out.
   private mutating func welcomeActor(_ asker: Asker, _ hello: Hello) {
+    // Synchronous runs promise weights that do not depend on who acts; between numeric classes bits
+    // differ.
+    if configuration.lagMax == 0, let learner, let known = peers[learner]?.numericClass,
+      known != hello.numericClass
+    {
+      return refuse(
+        asker, .numericClass,
+        "\(hello.name) computes under \(hello.numericClass), the learner under \(known); a "
+          + "synchronous run (learner.lagMax 0) admits one class")
+    }
     let kept = Set(hello.holding)
     for (peer, record) in peers where record.role == .actor && record.name == hello.name {
       lapseTickets(of: peer, keeping: kept, for: asker.peer)
@@ -174,7 +184,7 @@ extension Ledger {
     if record.role == .actor, now - peers[asker.peer]!.lastProgress < patience {
       renew(heartbeat.holding, of: asker.peer)
     }
-    reply(asker, .alive(Alive(version: version, isFinished: isFinished)))
+    reply(asker, .alive(Alive(version: version, isFinished: isFinished || isClosing)))
   }
 
   /// A thread that answers heartbeats may outlive the one that works.
@@ -182,6 +192,12 @@ extension Ledger {
     left.tokensSampled == right.tokensSampled && left.groupsSubmitted == right.groupsSubmitted
       && left.state == right.state && left.version == right.version
       && left.holding == right.holding
+  }
+
+  /// Replay is about to end: whoever asks from now on hears that the run is over.
+  package mutating func beginClosing() {
+    isClosing = true
+    isStirred = true
   }
 
   func isPresent(_ record: PeerRecord) -> Bool {

@@ -42,7 +42,7 @@ extension Ledger {
 
   /// What an actor gets for its request; nil when there is nothing to do but wait.
   mutating func answer(_ request: TicketRequest, of peer: Peer) -> Reply? {
-    if isFinished {
+    if isFinished || isClosing {
       return .wait(Wait(milliseconds: 1000, reason: "nothing: the run is over", isFinished: true))
     }
     guard let version, now >= reconnectUntil else { return nil }

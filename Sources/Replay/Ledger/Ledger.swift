@@ -116,6 +116,8 @@ package struct Ledger {
 
   /// All steps are committed and no evaluation is open.
   package var isFinished: Bool { hasAllSteps && evaluations.isEmpty }
+  /// Set by `beginClosing`.
+  var isClosing = false
 
   package mutating func handle(_ event: Event, at time: Int64) -> [Action] {
     advance(to: time)

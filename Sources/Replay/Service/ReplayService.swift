@@ -7,6 +7,7 @@
 import Digests
 import Documents
 import Experience
+import Glibc
 import Messaging
 import Operations
 import Wire
@@ -15,6 +16,8 @@ package final class ReplayService {
   enum Limits {
     static let tickNanoseconds: Int64 = 250_000_000
     static let secondNanoseconds: Int64 = 1_000_000_000
+    /// Actors send a heartbeat a second; two and a half hold at least two of each.
+    static let closingNanoseconds: Int64 = 2_500_000_000
     /// Messages read between two looks at the clock and the commit.
     static let messagesPerTurn = 1024
     /// A peer that asks faster than it reads loses replies beyond this many; it asks again.
@@ -116,9 +119,27 @@ package final class ReplayService {
       // The end of the supervisor's pipe shows as an error condition, not as something to read.
       if stops.contains(where: { !poller[$0].isEmpty }) { break }
     }
+    try tellFarActors()
     try flush()
     try store.foldLog()
     log.info("stopped: step \(ledger.nextStep) of \(settings.run.steps)")
+  }
+
+  /// Actors on other hosts have no supervisor's pipe: each hears from the answer to its next
+  /// heartbeat or request that the run is over, and ends. On one host the supervisor has stopped
+  /// them.
+  private func tellFarActors() throws {
+    guard endpoint.hasPrefix("tcp://") else { return }
+    ledger.beginClosing()
+    let end = MonotonicClock.now + Limits.closingNanoseconds
+    while MonotonicClock.now < end {
+      try poller.wait(timeoutMilliseconds: min(100, pollMilliseconds))
+      try readMessages()
+      try flushIfDue()
+      try tickIfDue()
+      // A stop descriptor stays readable and would turn the wait into a spin.
+      usleep(5_000)
+    }
   }
 
   private var pollMilliseconds: Int {
