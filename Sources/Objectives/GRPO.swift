@@ -116,8 +116,8 @@ public enum GRPO {
       let count = behavior.count
       precondition(
         current.count == count && (proximal == nil || proximal!.count == count),
-        "\(current.count) current, \(proximal?.count ?? count) proximal log-probs for \(count) tokens"
-      )
+        "\(current.count) current, \(proximal?.count ?? count) proximal log-probs for "
+          + "\(count) tokens")
       precondition(
         entropy.count == count || (entropy.isEmpty && settings.entropyBonus == 0),
         "\(entropy.count) entropies for \(count) tokens")

@@ -1,3 +1,5 @@
+// Unicode normal forms, by Foundation: a tokenizer's first step, for the files that ask for it.
+
 import Foundation
 
 /// Unicode normal forms a tokenizer.json asks for, applied in order before a text is split.

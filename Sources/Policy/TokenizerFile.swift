@@ -136,8 +136,8 @@ extension TokenizerFile {
       if let owner = owners[token.id], owner != spelling {
         throw fields.error(
           "added_tokens",
-          "\(token.content) has id \(token.id), which \(String(decoding: owner.bytes, as: UTF8.self))"
-            + " has too")
+          "\(token.content) has id \(token.id), which "
+            + "\(String(decoding: owner.bytes, as: UTF8.self)) has too")
       }
       owners[token.id] = spelling
       ids[spelling] = token.id

@@ -2,8 +2,8 @@
 // one safetensors frame, because a step may train thousands and JSON would take a hundred bytes
 // each.
 //
-//     ticket I64, advantage, ratio_least, ratio_mean, ratio_greatest, kl, clipped_share, entropy F32,
-//     sample I32, is_trained U8: all [n]; no frame when n is 0
+//     ticket I64, advantage, ratio_least, ratio_mean, ratio_greatest, kl, clipped_share,
+//     entropy F32, sample I32, is_trained U8: all [n]; no frame when n is 0
 
 import Documents
 import Experience

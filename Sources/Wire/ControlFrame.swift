@@ -64,8 +64,8 @@ struct ControlFrame {
     guard spoken == WireLimits.protocolVersion else {
       throw Refusal(
         .protocolVersion,
-        "protocol \(spoken), expected \(WireLimits.protocolVersion); run the same release of Forage "
-          + "on both sides")
+        "protocol \(spoken), expected \(WireLimits.protocolVersion); run the same release of "
+          + "Forage on both sides")
     }
   }
 

@@ -27,7 +27,10 @@ refuses 66 "settings.yaml" run --resume "$work"
 [ ! -e runs ] || fail "a refused run left a folder"
 
 "$forage" run "$config" --dry-run > dry || fail "--dry-run"
-grep -q "learningRate: 0.001" dry && grep -q "memory" dry || { cat dry; fail "--dry-run says too little"; }
+grep -q "learningRate: 0.001" dry && grep -q "memory" dry || {
+  cat dry
+  fail "--dry-run says too little"
+}
 [ ! -e runs ] || fail "--dry-run left a folder"
 
 mkdir other && touch other/file

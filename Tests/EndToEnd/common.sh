@@ -21,8 +21,9 @@ run() {
 
 # The digest of the newest version of a run.
 final_digest() {
-  local run=$work/$1
-  sed -n 's/^ *"digest": *"\([0-9a-f]*\)".*/\1/p' "$run/checkpoints/$(cat "$run/checkpoints/latest")/state.json"
+  local checkpoints=$work/$1/checkpoints
+  sed -n 's/^ *"digest": *"\([0-9a-f]*\)".*/\1/p' \
+    "$checkpoints/$(cat "$checkpoints/latest")/state.json"
 }
 
 # wait_for_step NAME N: until metrics.jsonl has a line of step N.

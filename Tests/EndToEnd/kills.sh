@@ -15,7 +15,11 @@ for victim in actor-0:20 learner:60 replay:105 learner:150; do
   echo "killed ${victim%:*} after step ${victim#*:}"
   sleep 1
 done
-wait $job || { status=$?; cat "$work/killed.out"; fail "the run with kills ended with status $status"; }
+wait $job || {
+  status=$?
+  cat "$work/killed.out"
+  fail "the run with kills ended with status $status"
+}
 [ "$(grep -c 'starting it again' "$work/killed/logs/run.log")" = 4 ] || {
   status=$?
   cat "$work/killed/logs/run.log"

@@ -4,7 +4,10 @@
 # deadline: 120
 . "$(dirname "$0")/common.sh"
 python=${FORAGE_PYTHON:-}
-[ -n "$python" ] || { echo "${FORAGE_NO_PYTHON:-FORAGE_PYTHON names no Python with pyzmq and safetensors}"; exit 77; }
+[ -n "$python" ] || {
+  echo "${FORAGE_NO_PYTHON:-FORAGE_PYTHON names no Python with pyzmq and safetensors}"
+  exit 77
+}
 
 port=$((20000 + RANDOM % 20000))
 "$forage" run "$config" --plain --folder "$work/python" --actor.count=0 --run.steps=3 \

@@ -15,7 +15,12 @@ kill -TERM $job
 wait $job || { status=$?; cat "$work/stopped.out"; fail "SIGTERM ended with status $status"; }
 [ $((SECONDS - began)) -le 25 ] || fail "stopping took $((SECONDS - began)) s"
 grep -q -- "--resume $work/stopped" "$work/stopped.out" || fail "it does not say how to go on"
-ls "$work/stopped/checkpoints"
+# The checkpoint is of the last step recorded, not of the last one that was due.
+last=$(sed -n 's/^{"step":\([0-9]*\),.*/\1/p' "$work/stopped/metrics.jsonl" | tail -n 1)
+grep -q "step-0*$((last + 1))\$" "$work/stopped/checkpoints/latest" || {
+  cat "$work/stopped/logs/learner.log" "$work/stopped/checkpoints/latest"
+  fail "stopped after step $last without its checkpoint"
+}
 
 "$forage" run --resume "$work/stopped" --plain > "$work/resumed.out" 2>&1 &
 job=$!

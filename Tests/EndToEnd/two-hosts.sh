@@ -7,7 +7,8 @@
 head=forage-head-$$ other=forage-other-$$
 cleanup() { ip netns del $head 2> /dev/null || true; ip netns del $other 2> /dev/null || true; }
 ip netns add $head 2> "$work/netns" || { echo "network namespaces: $(cat "$work/netns")"; exit 77; }
-trap 'status=$?; kill $(jobs -p) 2> /dev/null || true; wait; cleanup; rm -rf "$work"; exit $status' EXIT
+trap 'status=$?; kill $(jobs -p) 2> /dev/null || true; wait; cleanup; rm -rf "$work"
+  exit $status' EXIT
 ip netns add $other
 ip link add fh$$ netns $head type veth peer name fo$$ netns $other
 ip -n $head addr add 10.77.0.1/24 dev fh$$
@@ -28,7 +29,11 @@ for name in far-0 far-1; do
     > "$work/$name.out" 2>&1 &
   actors+=($!)
 done
-wait $job || { status=$?; cat "$work/head.out" "$work/head/logs/"*.log; fail "the head ended with status $status"; }
+wait $job || {
+  status=$?
+  cat "$work/head.out" "$work/head/logs/"*.log
+  fail "the head ended with status $status"
+}
 for actor in "${actors[@]}"; do
   wait "$actor" || { status=$?; cat "$work"/far-*.out; fail "an actor ended with status $status"; }
 done

@@ -38,7 +38,8 @@ struct ReportPage {
     <title>\(escape(facts.name)) · Forage</title>
     <style>\(Self.style)</style></head><body>
     <header><h1>\(escape(facts.name))</h1>
-    <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p></header>
+    <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p>
+    </header>
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
     \(timeTable())
@@ -218,16 +219,18 @@ struct ReportPage {
   }
 
   private static let style = """
-    :root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#e3e6ea;--page:#fff;--box:#f7f8fa}
-    @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#333a42;\
+    :root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#e3e6ea;--page:#fff;
+    --box:#f7f8fa}
+    @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#333a42;
     --page:#15181c;--box:#1d2126}}
-    body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:1080px;\
-    margin:2rem auto;padding:0 1rem}
+    body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);
+    max-width:1080px;margin:2rem auto;padding:0 1rem}
     h1{margin:0;font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
     .sentence{font-size:1.15rem;margin:.5rem 0 1.5rem}
-    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:1rem;\
+    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:1rem;
     margin-top:1.5rem}
-    figure{margin:0;background:var(--box);border:1px solid var(--line);border-radius:8px;padding:.7rem}
+    figure{margin:0;background:var(--box);border:1px solid var(--line);border-radius:8px;
+    padding:.7rem}
     figcaption span,.note,.sample span,footer{color:var(--soft);font-size:.85rem}
     svg{width:100%;height:auto;display:block}
     svg text{font:11px system-ui,sans-serif;fill:var(--soft)}svg text.y{text-anchor:end}
@@ -235,11 +238,11 @@ struct ReportPage {
     .legend{display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.8rem;color:var(--soft)}
     .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.3em}
     .empty{color:var(--soft);height:6rem;display:grid;place-items:center}
-    table{border-collapse:collapse}th,td{text-align:left;padding:.2rem 1.2rem .2rem 0;\
+    table{border-collapse:collapse}th,td{text-align:left;padding:.2rem 1.2rem .2rem 0;
     border-bottom:1px solid var(--line)}td.n{text-align:right;font-variant-numeric:tabular-nums}
     td.bar{width:16rem}td.bar i{display:block;height:.7rem;background:#0072b2;border-radius:2px}
-    .sample{margin:.6rem 0}pre{background:var(--box);border:1px solid var(--line);border-radius:6px;\
-    padding:.5rem .7rem;overflow:auto;margin:.2rem 0;white-space:pre-wrap}pre em{color:var(--soft);\
-    font-style:normal}footer{margin:2rem 0}
+    .sample{margin:.6rem 0}pre{background:var(--box);border:1px solid var(--line);
+    border-radius:6px;padding:.5rem .7rem;overflow:auto;margin:.2rem 0;white-space:pre-wrap}
+    pre em{color:var(--soft);font-style:normal}footer{margin:2rem 0}
     """
 }

@@ -146,8 +146,8 @@ enum RunCommand: Command {
       RunView.format(document?[key]?.numberValue, 3)
     }
     return "\(parts.settings.run.name): held-out accuracy went from "
-      + "\(number("pass@1", before)) to \(number("pass@1", result.document)) sampled (pass@1), from "
-      + "\(number("greedy", before)) to \(number("greedy", result.document)) greedy, in "
+      + "\(number("pass@1", before)) to \(number("pass@1", result.document)) sampled (pass@1), "
+      + "from \(number("greedy", before)) to \(number("greedy", result.document)) greedy, in "
       + "\(RunView.clock(seconds)) of reinforcement learning, \(version) steps."
   }
 

@@ -63,7 +63,8 @@ package enum RunView {
   }
 
   private static func objectiveLine(_ state: RunState) -> String {
-    "  kl \(format(state.latest("kl"), 4))  clipped \(percent(state.latest("clip_ratio/region_mean")))"
+    "  kl \(format(state.latest("kl"), 4))"
+      + "  clipped \(percent(state.latest("clip_ratio/region_mean")))"
       + "  entropy \(format(state.latest("entropy"), 3))"
       + "  length \(format(state.latest("completions/mean_length"), 1))"
       + "  no spread \(percent(state.latest("frac_reward_zero_std")))"

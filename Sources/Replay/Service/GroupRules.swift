@@ -55,8 +55,8 @@ struct GroupRules {
     guard digest == submission.digest else {
       throw Refusal(
         .corrupt,
-        "the payload of \(submission.key) has digest \(digest.short), and \(submission.digest.short)"
-          + " was said: send it again")
+        "the payload of \(submission.key) has digest \(digest.short), and "
+          + "\(submission.digest.short) was said: send it again")
     }
     let group = try TrajectoryGroup(decoding: blob, limits: limits(for: submission.key))
     guard group.key == submission.key else {

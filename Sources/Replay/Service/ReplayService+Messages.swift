@@ -91,8 +91,8 @@ extension ReplayService {
     if bytes > settings.replay.maximumGroupBytes {
       return Refusal(
         .tooLarge,
-        "a group of \(bytes) bytes; replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes)"
-      )
+        "a group of \(bytes) bytes; replay.maximumGroupBytes is "
+          + "\(settings.replay.maximumGroupBytes)")
     }
     if pendingBytes + bytes > settings.replay.maximumQueuedBytes {
       return busy("\(pendingBytes) bytes wait for the disk")
