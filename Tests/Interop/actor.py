@@ -1,8 +1,8 @@
 """An actor in another language: everything it knows of Forage is in Docs/WIRE.md.
 
 It says hello, fetches the newest weights in chunks and verifies them, then takes tickets and
-submits a made-up group (fixed tokens, no model) for each until enough are acknowledged or the run is over.
-Prints one JSON line that says what it did. Needs pyzmq, numpy and safetensors.
+submits a made-up group (fixed tokens, no model) for each until enough are acknowledged or the run
+is over. Prints one JSON line that says what it did. Needs pyzmq, numpy and safetensors.
 
     actor.py tcp://127.0.0.1:45910 --groups 4
 """

@@ -25,7 +25,8 @@ struct DryRun {
       # memory:  learner \(Self.bytes(needs.learnerBytes)), each of \(settings.actor.count) actors \
       \(Self.bytes(needs.actorBytes)); this machine has \(Self.bytes(Machine.memoryBytes))
       # a step:  up to \(Self.bytes(needs.groupBytes * settings.learner.groupsPerStep)) of groups \
-      to replay and as much to the learner, \(Self.bytes(needs.snapshotBytes)) of weights to each actor
+      to replay and as much to the learner, \(Self.bytes(needs.snapshotBytes)) of weights to each \
+      actor
       # disk:    up to \(Self.bytes(needs.ledgerBytes)) of ledger, \
       \(Self.bytes(needs.checkpointBytes)) of checkpoints
 
