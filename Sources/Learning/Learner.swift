@@ -50,8 +50,12 @@ public final class Learner {
   private var state = "starting"
   private var stateSince = MonotonicClock.now
   private var skippedInARow = 0
-  private var lastActors: [ActorShare] = []
-  private var lastLease = MonotonicClock.now
+  /// What actors had done when their rates were last taken, and the rates since then.
+  private var rateActors: [ActorShare] = []
+  private var rateSince = MonotonicClock.now
+  private var rates: ActorRates?
+  private var lastReceived = 0
+  private var lastServed = 0
   private var idleNanoseconds: Int64 = 0
 
   init(_ parts: LearnerParts) {
@@ -218,15 +222,20 @@ public final class Learner {
   ) throws {
     enter("record")
     let now = MonotonicClock.now
-    let actors = ActorRates(
-      before: lastActors, after: lease.actors, seconds: Double(now - lastLease) / 1e9)
-    lastActors = lease.actors
-    lastLease = now
+    let seconds = Double(now - rateSince) / 1e9
+    if seconds >= ActorRates.leastSeconds {
+      rates = ActorRates(before: rateActors, after: lease.actors, seconds: seconds)
+      (rateActors, rateSince) = (lease.actors, now)
+    }
+    let received = lease.actors.reduce(0) { $0 + $1.bytesReceived }
+    defer { lastReceived = received }
     let report = phases.finish()
+    let served = server.counters.bytesServed
+    defer { lastServed = served }
     let record = StepRecord(
       step: step, result: result, lease: lease, groups: groups, phases: report,
-      leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: server.counters.bytesServed,
-      actors: actors)
+      leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
+      receivedBytes: max(0, received - lastReceived), actors: rates)
     try metrics.append(record.document())
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }

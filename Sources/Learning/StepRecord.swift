@@ -14,9 +14,11 @@ struct StepRecord {
   var lease: BatchLease
   var groups: [TrajectoryGroup]
   var phases: PhaseReport
-  /// Payload bytes of the lease, and of weights served so far.
+  /// Payload bytes of the lease, and of weights served since the step before.
   var leasedBytes: Int
   var servedBytes: Int
+  /// What replay received from all actors since the step before.
+  var receivedBytes: Int
   /// Actors' idle share and tokens since the last step; nil at the first.
   var actors: ActorRates?
 
@@ -37,6 +39,7 @@ struct StepRecord {
     }
     count("queue/ready_groups", lease.readyGroups)
     count("bytes/lease", leasedBytes)
+    count("bytes/groups", receivedBytes)
     count("bytes/weights_served", servedBytes)
     add("actors/idle_share", actors?.idleShare)
     add("actors/tokens_per_second", actors?.tokensPerSecond)
@@ -118,6 +121,9 @@ struct StepRecord {
 struct ActorRates {
   var idleShare: Double
   var tokensPerSecond: Double
+
+  /// Heartbeats come once a second: rates over less time would be mostly noise.
+  static let leastSeconds = 3.0
 
   /// Nil where no actor stood in both leases, or no time passed.
   init?(before: [ActorShare], after: [ActorShare], seconds: Double) {
