@@ -181,8 +181,8 @@ extension GRPOSettings {
       throw ObjectiveFault(
         "divergenceEstimator",
         "k1 in the loss has, on-policy, an expected gradient of exactly nothing: it would add "
-          + "noise and no penalty; use k2 for KL(pi || ref), k3 for KL(ref || pi), or put k1 in the "
-          + "reward")
+          + "noise and no penalty; use k2 for KL(pi || ref), k3 for KL(ref || pi), or put k1 in "
+          + "the reward")
     }
     if divergencePlace == .reward, divergenceWeight != .none {
       throw ObjectiveFault(
