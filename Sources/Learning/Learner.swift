@@ -230,6 +230,8 @@ public final class Learner {
     let received = lease.actors.reduce(0) { $0 + $1.bytesReceived }
     defer { lastReceived = received }
     let report = phases.finish()
+    // Writing the record takes its time from the step that follows.
+    enter("record")
     let served = server.counters.bytesServed
     defer { lastServed = served }
     let record = StepRecord(
