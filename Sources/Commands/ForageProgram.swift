@@ -52,7 +52,7 @@ public enum ForageProgram {
 
 
       """
-    for group in CommandGroup.allCases {
+    for group in CommandGroup.allCases where commands.contains(where: { $0.group == group }) {
       text += "\(group.rawValue): \(group.summary)\n"
       for entry in commands where entry.group == group {
         let pad = String(repeating: " ", count: max(1, 12 - entry.name.count))
