@@ -38,6 +38,8 @@ struct StepRecord {
       count("dropped/\(drop.reason)/tokens", drop.tokens)
     }
     count("queue/ready_groups", lease.readyGroups)
+    count("queue/wait_mean_ms", lease.waitMeanMilliseconds)
+    count("queue/wait_max_ms", lease.waitMaxMilliseconds)
     count("bytes/lease", leasedBytes)
     count("bytes/groups", receivedBytes)
     count("bytes/weights_served", servedBytes)

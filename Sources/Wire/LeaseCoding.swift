@@ -13,6 +13,8 @@ extension BatchLease {
       ("pinnedVersions", .list(pinnedVersions, atMost: reports, Document.integer)),
       ("dropped", .list(dropped, atMost: reports) { .object($0.members) }),
       ("readyGroups", .integer(readyGroups)),
+      ("waitMeanMilliseconds", .integer(waitMeanMilliseconds)),
+      ("waitMaxMilliseconds", .integer(waitMaxMilliseconds)),
       ("actors", .list(actors, atMost: WireLimits.maximumActors) { .object($0.members) }),
     ]
   }
@@ -32,6 +34,8 @@ extension BatchLease {
         (fields) throws(DocumentError) in try DropCount(reading: fields)
       },
       readyGroups: try body.count("readyGroups"),
+      waitMeanMilliseconds: try body.count("waitMeanMilliseconds"),
+      waitMaxMilliseconds: try body.count("waitMaxMilliseconds"),
       actors: try body.list("actors", maximumCount: WireLimits.maximumActors) {
         (fields) throws(DocumentError) in try ActorShare(reading: fields)
       })

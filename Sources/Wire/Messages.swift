@@ -212,11 +212,15 @@ public struct BatchLease: Equatable, Sendable {
   /// Groups ready beyond this batch, and the share of the time since the last lease that each
   /// actor was idle.
   public var readyGroups: Int
+  /// How long the batch's groups lay at replay, from arrival to this lease; 0 for a repeated lease.
+  public var waitMeanMilliseconds: Int
+  public var waitMaxMilliseconds: Int
   public var actors: [ActorShare]
 
   public init(
     step: Int, epoch: Int, tickets: [Int], evaluations: [EvaluationSummary] = [],
     pinnedVersions: [Int] = [], dropped: [DropCount] = [], readyGroups: Int = 0,
+    waitMeanMilliseconds: Int = 0, waitMaxMilliseconds: Int = 0,
     actors: [ActorShare] = []
   ) {
     self.step = step
@@ -226,6 +230,8 @@ public struct BatchLease: Equatable, Sendable {
     self.pinnedVersions = pinnedVersions
     self.dropped = dropped
     self.readyGroups = readyGroups
+    self.waitMeanMilliseconds = waitMeanMilliseconds
+    self.waitMaxMilliseconds = waitMaxMilliseconds
     self.actors = actors
   }
 }

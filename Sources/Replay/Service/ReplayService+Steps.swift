@@ -89,6 +89,9 @@ extension ReplayService {
       share.bytesReceived = counters.links[peer]?.bytesReceived ?? 0
       return share
     }
+    let waits = cache.waits(of: batch.tickets, at: MonotonicClock.now)
+    batch.waitMeanMilliseconds = waits.mean
+    batch.waitMaxMilliseconds = waits.greatest
     try send(.lease(batch), to: asker, payload: blobs)
   }
 

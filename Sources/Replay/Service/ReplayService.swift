@@ -291,7 +291,7 @@ package final class ReplayService {
     append(.group(group))
     pendingKeys.append(key)
     pendingBytes += group.blob.count
-    if key.purpose == .train { cache.keep(key.number, group.blob) }
+    if key.purpose == .train { cache.keep(key.number, group.blob, at: MonotonicClock.now) }
   }
 
   private func flushIfDue() throws {
