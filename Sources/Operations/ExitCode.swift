@@ -40,8 +40,6 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
   case locked = 84
   /// A peer refused the hello: another run, model, task, protocol or numeric class.
   case refused = 85
-  /// The supervisor is gone and this process could not finish cleanly.
-  case orphaned = 86
   /// Three steps in a row had a loss or gradient that is not finite.
   case notFinite = 87
   /// Stopped by a second Ctrl-C or SIGTERM, without a checkpoint.
@@ -52,7 +50,7 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     switch self {
     case .failure, .unavailable, .internal, .storage, .stalled, .portTaken: true
     case .success, .usage, .badInput, .noInput, .cannotCreate, .forbidden, .settings, .gaveUp,
-      .fenced, .locked, .refused, .orphaned, .notFinite, .interrupted:
+      .fenced, .locked, .refused, .notFinite, .interrupted:
       false
     }
   }
@@ -77,7 +75,6 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case .fenced: "a newer learner took over"
     case .locked: "another process holds the lock"
     case .refused: "a peer refused the hello"
-    case .orphaned: "the supervisor is gone"
     case .notFinite: "the loss stopped being finite"
     case .interrupted: "interrupted"
     }
