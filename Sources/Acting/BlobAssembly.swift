@@ -1,7 +1,8 @@
 // One blob on its way in, in pieces of one size that may arrive in any order and more than once.
 //
 // What has arrived stays through any number of broken connections: the blob is named by its digest,
-// so a piece is the same whoever sends it, and the digest of the whole is checked at the end.
+// so a piece is the same whoever sends it. The digest of the whole is computed as pieces arrive,
+// while the link brings the next ones, and checked at the end.
 
 import Digests
 import Experience
@@ -24,6 +25,9 @@ package struct BlobAssembly: Sendable {
   private var pieces: [Piece] = [.missing]
   private var askedCount = 0
   private var arrivedCount = 0
+  /// Over the first `digestedCount` pieces; a digest takes bytes in their order.
+  private var partial = PartialDigest()
+  private var digestedCount = 0
 
   /// `byteCount` nil: the first piece tells.
   package init(digest: Digest, byteCount: Int?, maximumBytes: Int) {
@@ -80,14 +84,26 @@ package struct BlobAssembly: Sendable {
     arrivedCount += 1
     bytes.replaceSubrange(offset..<offset + piece.count, with: piece)
     arrivedBytes += piece.count
+    digestArrived()
     return true
+  }
+
+  private mutating func digestArrived() {
+    while digestedCount < pieces.count, pieces[digestedCount] == .arrived {
+      let start = digestedCount * Self.pieceBytes
+      let end = start + pieceCount(at: digestedCount)
+      bytes.withUnsafeBytes { partial.update(.init(rebasing: $0[start..<end])) }
+      digestedCount += 1
+    }
   }
 
   /// The whole blob, its digest checked; nil when the bytes are not what the digest says, and then
   /// all of it is to be fetched anew.
   package mutating func finish() -> [UInt8]? {
     precondition(isComplete, "\(arrivedBytes) bytes have arrived of \(byteCount ?? -1)")
-    guard Digest(of: bytes) == digest else {
+    guard partial.digest == digest else {
+      partial = PartialDigest()
+      digestedCount = 0
       for index in pieces.indices { pieces[index] = .missing }
       arrivedBytes = 0
       arrivedCount = 0
