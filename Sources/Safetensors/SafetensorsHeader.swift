@@ -127,6 +127,8 @@ extension SafetensorsHeader {
   private static func place(
     _ name: String, _ document: Document
   ) throws(DocumentError) -> TensorPlace {
+    // A ledger reads fifteen of these in every group: the careful way took two thirds of its time.
+    if let place = plainPlace(name, document) { return place }
     let fields = try Fields(document, source: "header", path: shown(name))
     let typeName = try fields.string("dtype", maximumLength: 16)
     guard let type = ElementType(rawValue: typeName) else {
@@ -148,6 +150,39 @@ extension SafetensorsHeader {
         "\(offsets[1] - offsets[0]) bytes, but \(type.rawValue) \(shape) has \(byteCount)")
     }
     return TensorPlace(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+  }
+
+  /// An entry with nothing wrong, read without the bookkeeping that finds words for a fault; nil
+  /// where anything is wrong, and then the careful way says what.
+  private static func plainPlace(_ name: String, _ document: Document) -> TensorPlace? {
+    guard case .object(let members) = document.value, members.count == 3 else { return nil }
+    var type: ElementType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    for member in members {
+      switch (member.key, member.value.value) {
+      case ("dtype", .string(let text)): type = ElementType(rawValue: text)
+      case ("shape", .array(let lengths)): shape = counts(lengths, atMost: maximumRank)
+      case ("data_offsets", .array(let ends)): offsets = counts(ends, atMost: 2)
+      default: return nil
+      }
+    }
+    guard let type, let shape, let offsets, offsets.count == 2, offsets[0] <= offsets[1],
+      byteCount(of: type, shape: shape) == offsets[1] - offsets[0]
+    else { return nil }
+    return TensorPlace(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+  }
+
+  /// nil unless all are integers from 0 and there are no more than `most`.
+  private static func counts(_ documents: [Document], atMost most: Int) -> [Int]? {
+    guard documents.count <= most else { return nil }
+    var counts: [Int] = []
+    counts.reserveCapacity(documents.count)
+    for document in documents {
+      guard case .integer(let count) = document.value, count >= 0 else { return nil }
+      counts.append(count)
+    }
+    return counts
   }
 
   /// nil when the product of the lengths that are not 0 overflows: code downstream multiplies
