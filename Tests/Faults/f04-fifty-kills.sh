@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# fault: F4
+# claim: fifty kills -9 at random moments of one run, of any process or of all at once, end with the
+#   last weights of a quiet run
+# seconds: 100
+# FORAGE_FAULT_CONFIG names another config, with its own number of steps: Configs/arithmetic.yaml is
+# the main job whole.
+. "$(dirname "$0")/common.sh"
+need_python
+config=${FORAGE_FAULT_CONFIG:-$config}
+steps=$(sed -n 's/^  steps: \([0-9]*\)/\1/p' "$config")
+# The tiny job has more steps here, so that fifty kills have room.
+[ "$steps" -ge 400 ] || steps=400
+options=(--learner.lagMax=0 --run.steps="$steps")
+
+run quiet "${options[@]}"
+want=$(final_digest quiet)
+[ -n "$want" ] || fail "no digest"
+kills=0 trials=0 began=$SECONDS
+while :; do
+  trials=$((trials + 1)) begun=$SECONDS
+  "$FORAGE_PYTHON" Tests/Faults/killer.py "$work/killed" --kills 50 --steps "$steps" -- \
+    "$forage" run "$config" --plain --folder "$work/killed" "${options[@]}" | tee "$work/kills" \
+    || fail "$(tail -n 1 "$work/kills")"
+  [ "$(final_digest killed)" = "$want" ] || fail "the last weights differ: $(final_digest killed)"
+  kills=$((kills + 50)) took=$((SECONDS - begun))
+  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  rm -rf "$work/killed" "$work/killed.out"
+done
+echo "measured: $trials trials; $kills kills in $trials runs of $steps steps" \
+  "(the last: $(tail -n 1 "$work/kills")); the same digest ${want:0:12} each time"
