@@ -24,6 +24,16 @@ func program(_ name: String, _ imports: [String]) -> Target {
   .executableTarget(name: name, dependencies: imports.map { .init(stringLiteral: $0) })
 }
 
+/// libFuzzer's program, for Scripts/fuzz alone: everything in it is built with -sanitize=fuzzer.
+let fuzzer: [Target] =
+  Context.environment["FORAGE_FUZZER"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "forage-fuzz", dependencies: ["FuzzHarness", "CAllocations"],
+      path: "Tests/Fuzz/Program")
+  ]
+
 let package = Package(
   name: "Forage",
   products: [
@@ -125,6 +135,16 @@ let package = Package(
         "Replay", "Safetensors", "Wire",
       ]),
     tests("Tidy", []),
-  ],
+
+    // Every decoder under hostile input; Scripts/fuzz builds the program that searches for more.
+    .target(name: "CAllocations", path: "Tests/Fuzz/CAllocations"),
+    .target(
+      name: "FuzzHarness",
+      dependencies: [
+        "CAllocations", "Experience", "Digests", "Documents", "Safetensors", "Policy", "Operations",
+        "Wire", "Acting", "Replay", "Learning",
+      ], path: "Tests/Fuzz/Harness"),
+    tests("Fuzz", ["FuzzHarness", "CAllocations"]),
+  ] + fuzzer,
   swiftLanguageModes: [.v6]
 )

@@ -188,6 +188,10 @@ extension Checkpoints {
       throw fields.error("files", "is missing")
     }
     for member in files {
+      // A name that leaves the folder could be a device that never ends.
+      guard !member.key.contains("/"), !member.key.hasPrefix(".") else {
+        throw fields.error("files", "names \(member.key.prefix(100)), which is not a file of it")
+      }
       guard case .string(let expected) = member.value.value else {
         throw fields.error("files", "has a value that is not a digest")
       }

@@ -7,6 +7,9 @@ import Documents
 enum TokenizerLimit {
   static let fileBytes = 64 << 20
   static let tokens = 1 << 21
+  /// Ids that no token has: tables are as long as the greatest id, so a short file with one great id
+  /// would make long ones.
+  static let holes = 1 << 16
   static let spellingBytes = 4096
   static let patternBytes = 8192
   /// The longest text split by a pattern known to take linear time; others keep `Pattern`'s bound.
@@ -54,6 +57,13 @@ struct TokenizerFile: Sendable {
     let added = try Self.addedTokens(fields)
     var ids = try Self.modelVocabulary(modelFields)
     try Self.enter(added, into: &ids, fields)
+    let greatest = ids.values.max() ?? 0
+    guard Int(greatest) < ids.count + TokenizerLimit.holes else {
+      throw fields.error(
+        "model.vocab",
+        "\(ids.count) tokens have ids up to \(greatest), expected below "
+          + "\(ids.count + TokenizerLimit.holes)")
+    }
     vocabulary = Vocabulary(ids)
     model = try Self.model(
       modelFields, vocabulary: vocabulary, isByteLevel: splitting.isByteLevel)

@@ -93,7 +93,15 @@ extension SafetensorsHeader {
         throw DocumentError(source: "header", line: 1, column: 1, problem: "not a JSON object")
       }
       places.reserveCapacity(members.count)
+      // Jansson tells keys apart by their bytes, a dictionary of strings by what they spell: of two
+      // spellings of one name the second would take the place of the first.
+      var names = Set<String>(minimumCapacity: members.count)
       for member in members {
+        guard names.insert(member.key).inserted else {
+          throw DocumentError(
+            source: "header", line: 0, column: 0,
+            problem: "two tensors are named \(shown(member.key)), in two spellings of one text")
+        }
         if member.key == Self.metadataKey {
           metadata = try Self.metadata(member.value)
         } else {
@@ -119,7 +127,9 @@ extension SafetensorsHeader {
       guard case .string(let text) = member.value.value else {
         throw fields.error(shown(member.key), "not a string")
       }
-      metadata[member.key] = text
+      guard metadata.updateValue(text, forKey: member.key) == nil else {
+        throw fields.error(shown(member.key), "stands there twice, in two spellings of one text")
+      }
     }
     return metadata
   }

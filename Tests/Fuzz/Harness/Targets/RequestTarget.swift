@@ -1,0 +1,34 @@
+// What any peer may say to replay: the first decoder that bytes from a socket meet.
+
+import Experience
+import Wire
+
+extension FuzzTarget {
+  static let requests = FuzzTarget("requests", .frames) {
+    let examples = try Corpus.wireExamples("request", without: ["submit", "commit"])
+    let commit = StepCommit(
+      step: 6, epoch: 2, outcome: .trained, tickets: [12, 13], version: Samples.version,
+      stateDigest: Samples.digest, checkpoint: "step-000007", trajectories: Samples.trained)
+    let group = Samples.group(Samples.train).encoded()
+    let submission = Submission(key: Samples.train, digest: Samples.digest)
+    return examples.map { FrameList.write([$0]) } + [
+      FrameList.write(Envelope(id: 1, body: Request.commit(commit)).encoded()),
+      FrameList.write(
+        Envelope(id: 2, body: Request.submit(submission), payload: [group]).encoded()),
+    ]
+  } attempt: { bytes in
+    let frames = FrameList.read(bytes)
+    let request: Envelope<Request>
+    do throws(Refusal) {
+      request = try Envelope<Request>(decoding: frames)
+    } catch {
+      // What a service does with every message it refuses.
+      _ = Envelope<Reply>(refusing: frames, error).encoded()
+      return false
+    }
+    try expectStable("a request", request.encoded()) {
+      try Envelope<Request>(decoding: $0).encoded()
+    }
+    return true
+  }
+}
