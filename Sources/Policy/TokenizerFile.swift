@@ -7,8 +7,8 @@ import Documents
 enum TokenizerLimit {
   static let fileBytes = 64 << 20
   static let tokens = 1 << 21
-  /// Ids that no token has: tables are as long as the greatest id, so a short file with one great id
-  /// would make long ones.
+  /// Ids that no token has: tables are as long as the greatest id, so a short file with one
+  /// great id would make long ones.
   static let holes = 1 << 16
   static let spellingBytes = 4096
   static let patternBytes = 8192

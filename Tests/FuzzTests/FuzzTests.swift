@@ -1,7 +1,7 @@
-// Every decoder, bounded: its seeds, the texts kept for it, and some thousand mutations of both, the
-// same each time.
+// Every decoder, bounded: its seeds, the texts kept for it, and some thousand mutations of both,
+// the same each time.
 //
-//   FORAGE_FUZZ_CASES=200000   mutations of each target instead of 3,000 (fewer where each is slow)
+//   FORAGE_FUZZ_CASES=200000   mutations of each target instead of 3,000 (fewer where one is slow)
 //   FORAGE_FUZZ_KEEP=FILE      writes each text there before it is tried: after a crash it is the one
 
 import CAllocations
