@@ -1,8 +1,8 @@
 // Every decoder, bounded: its seeds, the texts kept for it, and some thousand mutations of both,
 // the same each time.
 //
-//   FORAGE_FUZZ_CASES=200000   mutations of each target instead of 3,000 (fewer where one is slow)
-//   FORAGE_FUZZ_KEEP=FILE      writes each text there before it is tried: after a crash it is the one
+//   FORAGE_FUZZ_CASES=200000   mutations a target, 3,000 without; fewer where one is slow
+//   FORAGE_FUZZ_KEEP=FILE      each text is put there before its trial: after a crash it is the one
 
 import CAllocations
 import FuzzHarness
