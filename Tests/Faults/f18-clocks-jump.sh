@@ -3,7 +3,7 @@
 # claim: the wall clock jumps days forward and back in all processes: no timeout, lease or order
 #   follows it, and the last weights are those of a quiet run
 # seconds: 40
-# faketime changes what the wall clock says and leaves the monotonic one alone, as a clock that is set
+# faketime changes what the wall clock says and leaves the monotonic one alone, as setting a clock
 # does. FAKETIME_SHARED names what is not there: libfaketime would otherwise change the environment
 # before Swift's runtime has found the arguments that lie beside it.
 . "$(dirname "$0")/common.sh"

@@ -3,7 +3,7 @@ where the supervisor was among them, and ends when the run does. Prints what was
 
     killer.py FOLDER --kills 50 --steps 700 --victims replay,learner,actor-0 -- forage run ...
 
-Moments are random steps plus a random pause: several kills may fall on one step, so restarts and the
+Moments are random steps plus a random pause: several kills may fall on one step, so restarts and
 steps that are taken again are hit as well.
 """
 import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, time

@@ -85,6 +85,7 @@ class Run:
                 f"learner: {{groupsPerStep: {batch}, lagMax: 1}}\n"
                 "sampling: {groupSize: 2, maximumNewTokens: 8}\n"
                 "evaluation: {every: 0}\nactor: {ticketsPerRequest: 4}\n" + overrides)
+            os.sync()  # as forage run leaves it: a power cut may follow at once
         self.address = f"ipc://{socket_folder(folder)}/replay"
         self.context, self.process = zmq.Context(), None
         self.actor = self.learner = None

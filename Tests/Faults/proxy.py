@@ -1,5 +1,5 @@
-"""Stands between a peer and a service, byte by byte, and treats the bytes badly. Ends on SIGTERM with
-one JSON line that says what it did.
+"""Stands between a peer and a service, byte by byte, and treats the bytes badly. Ends on SIGTERM
+with one JSON line that says what it did.
 
     proxy.py 46360 127.0.0.1:46350 --cut-replies 2000 60000    cut the answers' direction, each time
                                                                after so many bytes, drawn anew
