@@ -88,6 +88,7 @@ extension Checkpoints {
     try ModelFolder.write(
       to: aside, configuration: configuration, weights: weights, tokenizer: tokenizer)
     try Files.writeDurably("\(aside)/\(Self.optimizerName)", optimizer.serialized(), log: log)
+    FaultHooks.reach("checkpoint.files")
     var digests: [(String, Document)] = []
     for name in try Files.list(aside) {
       digests.append((name, .string(try Self.digest(ofFile: "\(aside)/\(name)").hexadecimal)))
@@ -100,8 +101,10 @@ extension Checkpoints {
     ])
     try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(document, pretty: true))
     try Files.synchronizeFolder(aside, log: log)
+    FaultHooks.reach("checkpoint.whole")
     let name = unusedName(step: state.version.number)
     try Files.renameDurably(from: aside, to: path(name), log: log)
+    FaultHooks.reach("checkpoint.renamed")
     return name
   }
 

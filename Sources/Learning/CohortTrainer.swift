@@ -7,6 +7,7 @@
 
 import Experience
 import Objectives
+import Operations
 import Policy
 import Wire
 
@@ -35,11 +36,11 @@ public final class CohortTrainer {
   public let policy: CPUTransformer
   public let reference: CPUTransformer?
   public let optimizer: CPUOptimizer
-  public let objective: GRPOSettings
-  public let schedule: LearningRateSchedule
-  public let microbatchTokens: Int
+  public private(set) var objective: GRPOSettings
+  public private(set) var schedule: LearningRateSchedule
+  public private(set) var microbatchTokens: Int
   /// For the control experiment: rewards change places within each group.
-  public let shufflesRewards: Bool
+  public private(set) var shufflesRewards: Bool
 
   /// `reference` may be nil only when the objective needs none.
   public init(
@@ -58,6 +59,21 @@ public final class CohortTrainer {
     self.microbatchTokens = microbatchTokens
     self.shufflesRewards = shufflesRewards
   }
+
+  /// Goes on with these settings from the next step.
+  func adopt(_ settings: TrainingSettings) {
+    precondition(
+      reference != nil || !settings.objective.needsReference,
+      "a penalty of weight \(settings.objective.beta) needs a reference")
+    objective = settings.objective
+    schedule = settings.schedule
+    microbatchTokens = settings.microbatchTokens
+    shufflesRewards = settings.shufflesRewards
+    optimizer.settings = settings.optimizer
+  }
+
+  /// Whether weights and moments are numbers, every one.
+  var isFinite: Bool { policy.isFinite && optimizer.isFinite }
 
   /// Trains on `groups`, in this order, as step `step`. `enter` hears the name of each phase as it
   /// begins; `shouldStop` is asked between microbatches.
@@ -97,7 +113,7 @@ public final class CohortTrainer {
     // The last moment at which the weights are as they were.
     if shouldStop() { throw StepInterrupted() }
     enter("optimizer")
-    update(credit, &result)
+    update(credit, step: step, &result)
     return result
   }
 
@@ -149,9 +165,10 @@ public final class CohortTrainer {
   }
 
   /// One update, unless there is nothing to learn from or something is not finite.
-  private func update(_ credit: Credit, _ result: inout StepResult) {
+  private func update(_ credit: Credit, step: Int, _ result: inout StepResult) {
     guard !credit.denominators.isEmpty else { return }
     result.gradientNorm = optimizer.gradientNorm()
+    if FaultHooks.spoils("gradient", step: step) { result.gradientNorm = .nan }
     guard result.loss.isFinite, result.gradientNorm.isFinite else {
       result.outcome = .skipped
       return

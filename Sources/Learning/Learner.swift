@@ -5,16 +5,7 @@
 // newest good checkpoint and takes the steps after it once more, on the batches the ledger
 // recorded; replay answers a commit it already holds by comparing digests, and refuses one that
 // differs, so a resume that would bend the curve ends loudly instead.
-//
-// Every step's digest hangs on the one before it:
-//
-//   chain(k + 1) = H(chain(k), digest of version k + 1, outcome, optimizer updates)
-//
-// and where a checkpoint is due the moments enter as well. Between checkpoints they need not: a
-// moment that differs shows in the weights of the next step, and digesting it each time would cost
-// a large model a tenth of its step.
 
-import Digests
 import Documents
 import Experience
 import Glibc
@@ -32,7 +23,7 @@ public final class Learner {
   static let lastCommitSeconds = 10.0
 
   private let settings: RunSettings
-  private let trainer: CohortTrainer
+  private let taker: StepTaker
   private let tokenizer: Tokenizer
   private let checkpoints: Checkpoints
   private let server: WeightServer
@@ -42,10 +33,8 @@ public final class Learner {
   private let link: ReplayLink
   private let limits: GroupLimits
 
-  private var version: PolicyVersion
-  private var chain: Digest
-  /// Of the optimizer at the last commit: beyond it, a step is under way.
-  private var committedUpdates: Int
+  private var version: PolicyVersion { taker.version }
+  private var trainer: CohortTrainer { taker.trainer }
   private var phases = PhaseTimer()
   private var state = "starting"
   private var stateSince = MonotonicClock.now
@@ -60,7 +49,7 @@ public final class Learner {
 
   init(_ parts: LearnerParts) {
     settings = parts.settings
-    trainer = parts.trainer
+    taker = parts.taker
     tokenizer = parts.tokenizer
     checkpoints = parts.checkpoints
     server = parts.server
@@ -68,14 +57,11 @@ public final class Learner {
     log = parts.log
     isStopping = parts.isStopping
     link = parts.link
-    version = parts.state.version
-    chain = parts.state.chain
-    committedUpdates = parts.trainer.optimizer.updates
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
-      maximumPromptTokens: trainer.policy.configuration.maximumPositions,
+      maximumPromptTokens: taker.trainer.policy.configuration.maximumPositions,
       maximumNewTokens: settings.sampling.maximumNewTokens,
-      vocabularySize: trainer.policy.configuration.vocabularySize)
+      vocabularySize: taker.trainer.policy.configuration.vocabularySize)
   }
 
   /// Runs to the last step; throws `StopRequested` when asked to stop, after a checkpoint.
@@ -103,15 +89,15 @@ public final class Learner {
     enter("fetch")
     let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
     for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
-    let result = try trainer.train(
-      groups, step: step, enter: { self.enter($0) },
+    let taken = try taker.take(
+      groups, enter: { self.enter($0) },
       shouldStop: {
         self.beat()
         return self.isStopping()
       })
-    try commit(step, result, lease: lease)
+    try commit(taken, lease: lease)
     try publish(pinned: lease.pinnedVersions)
-    try record(step, result, lease: lease, groups: groups, payload: payload)
+    try record(step, taken.result, lease: lease, groups: groups, payload: payload)
   }
 
   /// Waits for the batch of a step, however long actors take; replay says whom it waits for.
@@ -144,40 +130,37 @@ public final class Learner {
     }
   }
 
-  private func commit(_ step: Int, _ result: StepResult, lease: BatchLease) throws {
+  private func commit(_ taken: TakenStep, lease: BatchLease) throws {
+    let (step, result) = (taken.step, taken.result)
     try stopAfterTooManySkips(result, step: step)
-    enter("digest")
-    let weights = trainer.policy.copyWeights()
-    let digest = CPUTransformer.digest(weights)
-    let next = PolicyVersion(lineage: version.lineage, number: step + 1, digest: digest)
-    var nextChain = Self.link(chain, to: next, result.outcome, updates: trainer.optimizer.updates)
     var name: String?
-    if (step + 1) % settings.learner.checkpointEvery == 0 || step + 1 == settings.run.steps {
+    if taken.isCheckpointDue {
       enter("checkpoint")
-      nextChain = trainer.optimizer.stateDigest(weights: nextChain)
-      name = try save(CheckpointState(version: next, chain: nextChain), weights: weights)
+      name = try save(
+        CheckpointState(version: taken.version, chain: taken.chain), weights: taken.weights)
     }
     enter("commit_wait")
     // Even while stopping: replay stops after the learner, and a step done is a step to keep.
     let answer = try link.ask(finishingWithinSeconds: Self.lastCommitSeconds) { epoch in
       .commit(
         StepCommit(
-          step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets, version: next,
-          stateDigest: nextChain, checkpoint: name, trajectories: result.trajectories))
+          step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets,
+          version: taken.version, stateDigest: taken.chain, checkpoint: name,
+          trajectories: result.trajectories))
     }
     guard case .committed(let committed) = answer.body, committed.step == step else {
       throw Failure(
         "commit step \(step) to", on: "replay", happened: "the answer was of another kind",
         remedy: "both ends must be of one version of Forage", exitCode: .internal)
     }
+    FaultHooks.reach("committed")
     if let name {
       enter("checkpoint")
       try checkpoints.setLatest(name)
+      FaultHooks.reach("latest")
       try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
     }
-    version = next
-    chain = nextChain
-    committedUpdates = trainer.optimizer.updates
+    taker.accept(taken)
   }
 
   private func stopAfterTooManySkips(_ result: StepResult, step: Int) throws {
@@ -196,17 +179,6 @@ public final class Learner {
     }
   }
 
-  static func link(
-    _ chain: Digest, to version: PolicyVersion, _ outcome: StepOutcome, updates: Int
-  ) -> Digest {
-    let digester = Digester()
-    digester.update(chain.bytes)
-    digester.update(version.digest.bytes)
-    digester.update(outcome.rawValue)
-    digester.update(String(updates))
-    return digester.finish()
-  }
-
   // MARK: - Publishing, recording, saving
 
   private func publish(pinned: [Int]) throws {
@@ -214,6 +186,7 @@ public final class Learner {
     server.pin(Set(pinned))
     server.publish(
       version, bytes: SnapshotCodec.encode(trainer.policy.copyWeights(), version: version))
+    FaultHooks.reach("published")
   }
 
   private func record(
@@ -253,15 +226,13 @@ public final class Learner {
   private func checkpointBeforeStopping() throws {
     let names = try checkpoints.names()
     let known = names.first.flatMap { try? checkpoints.readState($0) }
-    guard known?.chain != chain else { return }
-    guard trainer.optimizer.updates == committedUpdates,
-      trainer.policy.digest() == version.digest
-    else {
+    guard known?.chain != taker.chain else { return }
+    guard taker.isAtLastStep else {
       log.warning("stopped within a commit: the checkpoint before it stands")
       return
     }
     let name = try save(
-      CheckpointState(version: version, chain: chain), weights: trainer.policy.copyWeights())
+      CheckpointState(version: version, chain: taker.chain), weights: trainer.policy.copyWeights())
     try checkpoints.setLatest(name)
     log.info("checkpoint \(name) written before stopping")
   }
@@ -294,6 +265,7 @@ public final class Learner {
   }
 
   private func enter(_ phase: String) {
+    FaultHooks.reach(phase)
     phases.enter(phase)
     setState(phase == "lease_wait" ? "waiting for a batch" : "step \(version.number): \(phase)")
     beat()

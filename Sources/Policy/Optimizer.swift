@@ -29,7 +29,7 @@ public struct OptimizerSettings: Equatable, Sendable {
 
 /// The moments of a transformer's parameters.
 public final class Optimizer<B: Backend> {
-  public let settings: OptimizerSettings
+  public var settings: OptimizerSettings
   private let transformer: Transformer<B>
   private let first: B.Buffer
   private let second: B.Buffer
@@ -48,6 +48,13 @@ public final class Optimizer<B: Backend> {
     transformer.backend.sumOfSquares(
       transformer.requireGradients(), count: transformer.layout.count
     ).squareRoot()
+  }
+
+  /// Whether every moment is a number.
+  public var isFinite: Bool {
+    [first, second].allSatisfy {
+      transformer.backend.sumOfSquares($0, count: transformer.layout.count).isFinite
+    }
   }
 
   /// One update from the gradients gathered so far, whose norm is given.

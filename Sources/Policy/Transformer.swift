@@ -67,6 +67,9 @@ public final class Transformer<B: Backend> {
     workspace = Workspace(configuration: configuration, backend: backend)
   }
 
+  /// Whether every weight is a number.
+  public var isFinite: Bool { backend.sumOfSquares(weights, count: layout.count).isFinite }
+
   public var parameterCount: Int { layout.count }
 
   /// Takes weights by name; throws when one is missing, unknown or of another shape.

@@ -27,7 +27,8 @@ import Testing
     let record = "Sources/Learning/StepRecord.swift"
     let pair = /\("([^"]+)", (?:\.integer|\.number|\.string|result\.)/
     var found = try keys(/(?:add|count)\("([^"]+)"/, in: record).union(keys(pair, in: record))
-    for path in ["Sources/Learning/Learner.swift", "Sources/Learning/CohortTrainer.swift"] {
+    for name in ["Learner", "CohortTrainer", "StepTaker"] {
+      let path = "Sources/Learning/\(name).swift"
       found.formUnion(try keys(/enter\("(\w+)"\)/, in: path).map { "time/\($0)" })
     }
     for path in [
