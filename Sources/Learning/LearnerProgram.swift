@@ -11,7 +11,7 @@ import Wire
 /// What a learner is made of.
 struct LearnerParts {
   var settings: RunSettings
-  var trainer: CohortTrainer
+  var taker: StepTaker
   var tokenizer: Tokenizer
   var checkpoints: Checkpoints
   var server: WeightServer
@@ -19,7 +19,19 @@ struct LearnerParts {
   var log: Log
   var isStopping: () -> Bool
   var link: ReplayLink
-  var state: CheckpointState
+}
+
+/// What the command line says beside the run.
+struct LearnerOptions {
+  var threads: Int?
+  var allowsOtherBuild: Bool
+}
+
+/// The checkpoint a learner means to go on from.
+private final class Candidate {
+  var loaded: LoadedCheckpoint
+
+  init(_ loaded: LoadedCheckpoint) { self.loaded = loaded }
 }
 
 public enum LearnerProgram {
@@ -28,6 +40,7 @@ public enum LearnerProgram {
     options: [
       .value("run", "DIR", "the run's folder, as forage run made it"),
       .value("threads", "N", "threads to compute with; the settings' share by default"),
+      .flag("allow-other-build", "go on with a run that another build, or machine, began"),
     ],
     example: "forage-learner --run runs/arithmetic-001")
 
@@ -46,7 +59,9 @@ public enum LearnerProgram {
       }
       let run = try RunFolder.open(path)
       let threads = try arguments.integer("threads", in: 1...1024)
-      try learn(run, threads: threads, log: log)
+      let options = LearnerOptions(
+        threads: threads, allowsOtherBuild: arguments.flag("allow-other-build"))
+      try learn(run, options, log: log)
       return .success
     } catch is StopRequested {
       log.info("stopped as asked")
@@ -66,7 +81,7 @@ public enum LearnerProgram {
     }
   }
 
-  private static func learn(_ run: RunFolder, threads: Int?, log: Log) throws {
+  private static func learn(_ run: RunFolder, _ options: LearnerOptions, log: Log) throws {
     let signals = try SignalWatch()
     let parent = try ParentPipe.inherited()
     let isStopping = { signals.isStopping || (parent?.isOrphaned ?? false) }
@@ -75,8 +90,9 @@ public enum LearnerProgram {
     let settings = try RunSettings.load(path: run.settings)
     let checkpoints = try Checkpoints(folder: run.checkpoints, log: log)
     try checkpoints.removeUnfinished()
-    let cores = threads ?? (settings.learner.threads > 0 ? settings.learner.threads : 1)
-    guard var loaded = try checkpoints.newestGood() else { throw noCheckpoint(run) }
+    let cores = options.threads ?? (settings.learner.threads > 0 ? settings.learner.threads : 1)
+    // Every hello names the version of the checkpoint that is tried then.
+    let candidate = Candidate(try newest(of: run, checkpoints))
 
     let context = try MessagingContext()
     let endpoints = try Endpoints.binding(settings.network, run: run)
@@ -85,13 +101,13 @@ public enum LearnerProgram {
         weights: endpoints.weights, announce: endpoints.announce,
         security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none),
       files: [
-        (name: "config.json", bytes: Array(loaded.model.configuration.configJSON.utf8)),
-        (name: "tokenizer.json", bytes: loaded.tokenizer.json),
+        (name: "config.json", bytes: Array(candidate.loaded.model.configuration.configJSON.utf8)),
+        (name: "tokenizer.json", bytes: candidate.loaded.tokenizer.json),
       ], keepCount: settings.learner.lagMax + 2, log: log)
     defer { server.stop() }
+    let fingerprint = try Fingerprint.ofThisMachine()
     let numericClass = CPUTransformer.numericClassOfThisMachine
     let addresses = try Endpoints.connecting(settings.network, run: run)
-    var version = loaded.state.version
     let link = try ReplayLink(
       to: addresses.replay, in: context, maximumGroupBytes: settings.replay.maximumGroupBytes,
       patienceSeconds: settings.supervisor.stallSeconds,
@@ -100,71 +116,71 @@ public enum LearnerProgram {
       Hello(
         role: .learner, name: "learner", numericClass: numericClass,
         weightsAddress: server.weightsEndpoint, announceAddress: server.announceEndpoint,
-        version: version, files: server.files)
+        version: candidate.loaded.state.version, files: server.files, fingerprint: fingerprint,
+        allowsOtherBuild: options.allowsOtherBuild)
     }
-    let welcome = try link.meet()
+    let welcome = try meet(link, run, checkpoints, candidate, log)
+    let loaded = candidate.loaded
     let committed = welcome.lastCommit.map { $0.step + 1 } ?? 0
-    if version.number > committed {
-      // The ledger is the authority: a checkpoint beyond its last commit does not count.
-      log.warning("checkpoint \(loaded.name) is beyond the last commit and is passed over")
-      guard let older = try checkpoints.newestGood(atMost: committed) else {
-        throw noCheckpoint(run)
-      }
-      loaded = older
-      version = older.state.version
-      try link.meet()
-    }
+    let number = loaded.state.version.number
     log.info(
-      "learner of \(welcome.run) starts at version \(version), \(cores) threads, \(numericClass)"
-        + (version.number < committed ? ", taking steps up to \(committed) once more" : ""))
+      "learner of \(welcome.run) starts at version \(number), \(cores) threads, \(numericClass)"
+        + (number < committed ? ", taking steps up to \(committed) once more" : ""))
     let learner = Learner(
       LearnerParts(
         settings: settings,
-        trainer: try trainer(
-          settings, run: run, loaded, threads: cores, checkpoints: checkpoints),
+        taker: try StepTaker.start(
+          at: loaded, timeline: try timeline(welcome, settings, run), threads: cores,
+          checkpoints: checkpoints),
         tokenizer: loaded.tokenizer, checkpoints: checkpoints, server: server,
         metrics: try MetricsWriter(path: run.metrics), log: log, isStopping: isStopping,
-        link: link, state: loaded.state))
+        link: link))
     try learner.run()
   }
 
-  /// The trainer in the state of a checkpoint: policy, reference, moments.
-  static func trainer(
-    _ settings: RunSettings, run: RunFolder, _ loaded: LoadedCheckpoint, threads: Int,
-    checkpoints: Checkpoints
-  ) throws -> CohortTrainer {
-    let objective = try GRPOSettings(
-      settings.objective, source: run.settings,
-      maximumNewTokens: settings.sampling.maximumNewTokens)
-    let policy = CPUTransformer(configuration: loaded.model.configuration, threads: threads)
-    try policy.load(loaded.weights)
-    guard policy.digest() == loaded.state.version.digest else {
-      throw Failure(
-        "load", on: checkpoints.path(loaded.name),
-        happened: "its weights have digest \(policy.digest().short), its state says "
-          + loaded.state.version.digest.short,
-        remedy: "use an older checkpoint: move this folder away", exitCode: .badInput)
+  private static func newest(
+    of run: RunFolder, _ checkpoints: Checkpoints, atMost version: Int? = nil
+  ) throws -> LoadedCheckpoint {
+    guard let loaded = try checkpoints.newestGood(atMost: version) else { throw noCheckpoint(run) }
+    return loaded
+  }
+
+  /// Says hello with the newest checkpoint the ledger goes on from: one that is beyond its last
+  /// commit, or that it does not know, is passed over for an older one.
+  private static func meet(
+    _ link: ReplayLink, _ run: RunFolder, _ checkpoints: Checkpoints,
+    _ candidate: Candidate, _ log: Log
+  ) throws -> Welcome {
+    while true {
+      let loaded = candidate.loaded
+      let older: Int
+      do {
+        let welcome = try link.meet()
+        let committed = welcome.lastCommit.map { $0.step + 1 } ?? 0
+        if loaded.state.version.number <= committed { return welcome }
+        log.warning("checkpoint \(loaded.name) is beyond the last commit and is passed over")
+        older = committed
+      } catch let refusal as Refusal
+        where refusal.code == .anotherRun && loaded.state.version.number > 0
+      {
+        log.warning("checkpoint \(loaded.name) is passed over: \(refusal.sentence)")
+        older = loaded.state.version.number - 1
+      }
+      candidate.loaded = try newest(of: run, checkpoints, atMost: older)
     }
-    var reference: CPUTransformer?
-    if objective.needsReference {
-      let first = try checkpoints.load(Checkpoints.name(step: 0))
-      let frozen = CPUTransformer(configuration: first.model.configuration, sharing: policy)
-      try frozen.load(first.weights)
-      reference = frozen
+  }
+
+  /// The settings of each step: the ledger's, where it has recorded some.
+  private static func timeline(
+    _ welcome: Welcome, _ settings: RunSettings, _ run: RunFolder
+  ) throws -> TrainingTimeline {
+    var spans: [(step: Int, settings: RunSettings)] = []
+    for span in welcome.settingsSpans {
+      let source = "the ledger's settings from step \(span.step) on"
+      spans.append((span.step, try RunSettings(span.settings, source: source)))
     }
-    let section = settings.learner
-    let optimizer = CPUOptimizer(
-      policy,
-      settings: OptimizerSettings(
-        beta1: section.beta1, beta2: section.beta2, epsilon: section.epsilon,
-        weightDecay: section.weightDecay, clipNorm: section.clipNorm))
-    try optimizer.load(loaded.optimizer, source: checkpoints.path(loaded.name))
-    return CohortTrainer(
-      policy: policy, reference: reference, optimizer: optimizer, objective: objective,
-      schedule: LearningRateSchedule(
-        peak: section.learningRate, final: section.finalLearningRate,
-        warmUpSteps: section.warmUpSteps, steps: settings.run.steps),
-      microbatchTokens: section.microbatchTokens, shufflesRewards: section.shufflesRewards)
+    if spans.isEmpty { spans = [(0, settings)] }
+    return try TrainingTimeline(spans, source: run.settings)
   }
 
   private static func noCheckpoint(_ run: RunFolder) -> Failure {

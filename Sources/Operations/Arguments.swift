@@ -92,6 +92,11 @@ public struct Arguments: Sendable {
     return text
   }
 
+  /// The names of a list typed as a,b,c; none when not given.
+  public func list(_ name: String) -> [String] {
+    (value(name) ?? "").split(separator: ",").map(String.init)
+  }
+
   public func integer(
     _ name: String, in range: ClosedRange<Int>
   ) throws(ArgumentError) -> Int? {

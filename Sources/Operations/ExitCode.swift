@@ -42,6 +42,10 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
   case refused = 85
   /// Three steps in a row had a loss or gradient that is not finite.
   case notFinite = 87
+  /// A check found something that is not as it was recorded.
+  case differs = 88
+  /// A run was computed under another build, library or arithmetic than the one here.
+  case otherBuild = 89
   /// Stopped by a second Ctrl-C or SIGTERM, without a checkpoint.
   case interrupted = 130
 
@@ -50,7 +54,7 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     switch self {
     case .failure, .unavailable, .internal, .storage, .stalled, .portTaken: true
     case .success, .usage, .badInput, .noInput, .cannotCreate, .forbidden, .settings, .gaveUp,
-      .fenced, .locked, .refused, .notFinite, .interrupted:
+      .fenced, .locked, .refused, .notFinite, .differs, .otherBuild, .interrupted:
       false
     }
   }
@@ -76,6 +80,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case .locked: "another process holds the lock"
     case .refused: "a peer refused the hello"
     case .notFinite: "the loss stopped being finite"
+    case .differs: "not as recorded"
+    case .otherBuild: "another build"
     case .interrupted: "interrupted"
     }
   }

@@ -7,16 +7,19 @@ import Operations
 public enum ReplayProgram {
   public static let usage = Usage(
     "forage-replay", "Keeps the ledger of a run and serves it to actors and the learner.",
-    options: [.value("run", "DIR", "the run's folder, as forage run made it")],
+    options: [
+      .value("run", "DIR", "the run's folder, as forage run made it"),
+      .value("allow-change", "KEYS", "settings that may differ from those recorded: a.b,c.d"),
+    ],
     example: "forage-replay --run runs/arithmetic-001")
 
   /// Runs to the end; what went wrong is in the log and on standard error.
-  public static func run(folder path: String) -> ExitCode {
+  public static func run(folder path: String, allowedChanges: [String] = []) -> ExitCode {
     // A supervisor appends standard error to the run's own log.
     let log = Log.standardError("replay")
     do {
       let folder = try RunFolder.open(path)
-      try serve(folder, log)
+      try serve(folder, allowedChanges, log)
       return .success
     } catch {
       let (line, code) = report(error)
@@ -25,7 +28,9 @@ public enum ReplayProgram {
     }
   }
 
-  private static func serve(_ folder: RunFolder, _ log: Log) throws {
+  private static func serve(
+    _ folder: RunFolder, _ allowedChanges: [String], _ log: Log
+  ) throws {
     let lock = try RunLock(run: folder, role: "replay")
     defer { withExtendedLifetime(lock) {} }
     let signals = try SignalWatch()
@@ -34,7 +39,8 @@ public enum ReplayProgram {
     let endpoints = try Endpoints.binding(settings.network, run: folder)
     let context = try MessagingContext()
     let service = try ReplayService(
-      settings: settings, folder: folder, endpoint: endpoints.replay, context: context, log: log)
+      settings: settings, folder: folder, endpoint: endpoints.replay, context: context, log: log,
+      allowedChanges: allowedChanges)
     try service.serve(
       until: [signals.fileDescriptor] + (parent.map { [$0.fileDescriptor] } ?? []))
     log.info(

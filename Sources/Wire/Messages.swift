@@ -56,11 +56,14 @@ public struct Hello: Equatable, Sendable {
   public var version: PolicyVersion?
   /// The learner only: digests by name of the files actors fetch ("tokenizer.json", "config.json").
   public var files: [NamedDigest]
+  /// The learner only: what its bits depend on, and whether it may go on where that has changed.
+  public var fingerprint: Fingerprint
+  public var allowsOtherBuild: Bool
 
   public init(
     role: Role, name: String, numericClass: String, holding: [TicketKey] = [],
     weightsAddress: String = "", announceAddress: String = "", version: PolicyVersion? = nil,
-    files: [NamedDigest] = []
+    files: [NamedDigest] = [], fingerprint: Fingerprint = .init(), allowsOtherBuild: Bool = false
   ) {
     self.role = role
     self.name = name
@@ -70,6 +73,20 @@ public struct Hello: Equatable, Sendable {
     self.announceAddress = announceAddress
     self.version = version
     self.files = files
+    self.fingerprint = fingerprint
+    self.allowsOtherBuild = allowsOtherBuild
+  }
+}
+
+/// The settings that count from a step on.
+public struct SettingsSpan: Equatable, Sendable {
+  public var step: Int
+  /// Resolved.
+  public var settings: Document
+
+  public init(step: Int, settings: Document) {
+    self.step = step
+    self.settings = settings
   }
 }
 
@@ -98,10 +115,13 @@ public struct Welcome: Equatable, Sendable {
   /// The learner only: its epoch, and the last committed step, nil before the first.
   public var epoch: Int
   public var lastCommit: StepCommit?
+  /// The learner only: the settings each step is taken with, when a resume has changed them.
+  public var settingsSpans: [SettingsSpan]
 
   public init(
     run: String, lineage: String, settings: Document, files: [NamedDigest], weightsAddress: String,
-    announceAddress: String, version: PolicyVersion?, epoch: Int, lastCommit: StepCommit?
+    announceAddress: String, version: PolicyVersion?, epoch: Int, lastCommit: StepCommit?,
+    settingsSpans: [SettingsSpan] = []
   ) {
     self.run = run
     self.lineage = lineage
@@ -112,6 +132,7 @@ public struct Welcome: Equatable, Sendable {
     self.version = version
     self.epoch = epoch
     self.lastCommit = lastCommit
+    self.settingsSpans = settingsSpans
   }
 }
 

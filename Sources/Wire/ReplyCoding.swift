@@ -126,6 +126,13 @@ extension Welcome {
       ("epoch", .integer(epoch)),
     ] + optional("version", version.map(Document.version))
       + optional("lastCommit", lastCommit.map { .object($0.members) })
+      + optional("settingsSpans", settingsSpans.isEmpty ? nil : spans)
+  }
+
+  private var spans: Document {
+    .list(settingsSpans, atMost: WireLimits.maximumSettingsSpans) {
+      .object([("step", .integer($0.step)), ("settings", $0.settings)])
+    }
   }
 
   fileprivate init(reading body: Fields, trajectoryCount: inout Int) throws(DocumentError) {
@@ -137,6 +144,12 @@ extension Welcome {
       version: try body.optionalVersion("version"), epoch: try body.count("epoch"),
       lastCommit: body.has("lastCommit")
         ? try StepCommit(
-          reading: body.section("lastCommit"), trajectoryCount: &trajectoryCount) : nil)
+          reading: body.section("lastCommit"), trajectoryCount: &trajectoryCount) : nil,
+      settingsSpans: try body.list(
+        "settingsSpans", maximumCount: WireLimits.maximumSettingsSpans
+      ) { (span) throws(DocumentError) in
+        SettingsSpan(
+          step: try span.versionNumber("step"), settings: try span.anything("settings"))
+      })
   }
 }

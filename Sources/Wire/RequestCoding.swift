@@ -91,6 +91,8 @@ extension Hello {
       ("weightsAddress", .string(weightsAddress)), ("announceAddress", .string(announceAddress)),
       ("files", .list(files, atMost: WireLimits.maximumFiles, Document.file)),
     ] + optional("version", version.map(Document.version))
+      + optional("fingerprint", fingerprint.parts.isEmpty ? nil : fingerprint.document)
+      + optional("allowsOtherBuild", allowsOtherBuild ? .bool(true) : nil)
   }
 
   fileprivate init(reading body: Fields) throws(DocumentError) {
@@ -99,7 +101,9 @@ extension Hello {
       numericClass: try body.name("numericClass"), holding: try body.ticketKeys("holding"),
       weightsAddress: try body.address("weightsAddress"),
       announceAddress: try body.address("announceAddress"),
-      version: try body.optionalVersion("version"), files: try body.files("files"))
+      version: try body.optionalVersion("version"), files: try body.files("files"),
+      fingerprint: try body.fingerprint("fingerprint"),
+      allowsOtherBuild: try body.bool("allowsOtherBuild", default: false))
   }
 }
 

@@ -26,6 +26,10 @@ public enum WireLimits {
   public static let maximumTickets = 4096
   /// Tickets an actor lists as held: those asked for, and those whose group is on its way.
   public static let maximumHeldTickets = 8192
+  /// Parts of a fingerprint: programs, libraries and a name or two.
+  public static let maximumParts = 64
+  /// Times a run's settings may change: each is about 4 KiB of a control frame.
+  public static let maximumSettingsSpans = 64
   /// Files a run is made of.
   public static let maximumFiles = 64
   /// Evaluations, pinned versions and drop reasons told with one lease.

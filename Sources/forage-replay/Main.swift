@@ -16,7 +16,8 @@ import Replay
       guard let folder = arguments.value("run") else {
         end("forage-replay: --run DIR is missing; see forage-replay --help")
       }
-      exit(ReplayProgram.run(folder: folder).rawValue)
+      exit(
+        ReplayProgram.run(folder: folder, allowedChanges: arguments.list("allow-change")).rawValue)
     } catch {
       end("\(error)")
     }

@@ -25,14 +25,14 @@ final class ServiceHarness {
 
   deinit { try? end() }
 
-  func start() throws {
+  func start(allowing keys: [String] = []) throws {
     let stop = try EventFD()
     let (settings, folder, endpoint) = (settings, folder, endpoint)
     self.stop = stop
     thread = try WorkerThread(name: "replay") {
       let service = try ReplayService(
         settings: settings, folder: folder, endpoint: endpoint, context: MessagingContext(),
-        log: .silent)
+        log: .silent, allowedChanges: keys)
       try service.serve(until: [stop.fileDescriptor])
     }
   }

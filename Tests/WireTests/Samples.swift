@@ -32,7 +32,9 @@ enum Samples {
         Hello(
           role: .learner, name: "learner", numericClass: "x86", holding: [train, evaluate],
           weightsAddress: "tcp://10.0.0.1:45911", announceAddress: "ipc:///tmp/x",
-          version: version, files: [file]))),
+          version: version, files: [file],
+          fingerprint: Fingerprint([.init("numbers", "f32/a"), .init("libm", "")]),
+          allowsOtherBuild: true))),
     Envelope(id: 0, body: .hello(Hello(role: .actor, name: "", numericClass: ""))),
     Envelope(id: 2, body: .tickets(TicketRequest(version: version, count: 16))),
     Envelope(id: 2, body: .tickets(TicketRequest(version: nil, count: 1))),
@@ -62,7 +64,10 @@ enum Samples {
           Welcome(
             run: "arithmetic-001", lineage: "l", settings: settings, files: [file, file],
             weightsAddress: "a", announceAddress: "b", version: version, epoch: 4,
-            lastCommit: commit(trajectories)))),
+            lastCommit: commit(trajectories),
+            settingsSpans: [
+              SettingsSpan(step: 0, settings: settings), SettingsSpan(step: 9, settings: settings),
+            ]))),
       Envelope(
         id: 1,
         body: .welcome(

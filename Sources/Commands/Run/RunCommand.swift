@@ -20,24 +20,15 @@ enum RunCommand: Command {
       .value("listen", "ADDRESS", "serve actors on other hosts at this address (tcp)"),
       .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
       .flag("plain", "plain lines instead of the live view"),
+      .value("allow-change", "KEYS", "with --resume: settings that may differ, as a.b,c.d"),
+      .flag("restore-settings", "with --resume: write settings.yaml anew from the ledger first"),
+      BuildCheck.flag,
     ],
     takesOverrides: true,
     example: "forage run Configs/arithmetic.yaml --learner.learningRate=1e-4")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
-    if let folder = arguments.value("resume") {
-      guard arguments.positional(0) == nil, arguments.overrides.isEmpty,
-        arguments.value("folder") == nil, arguments.value("listen") == nil,
-        !arguments.flag("dry-run")
-      else {
-        throw Failure(
-          "resume", on: folder, happened: "a resumed run keeps the settings it began with",
-          remedy: "give --resume alone, or with --plain; or start a new run", exitCode: .usage)
-      }
-      let run = try RunFolder.open(folder)
-      let settings = try RunSettings.load(path: run.settings)
-      return try carryOut(run, settings, isPlain: arguments.flag("plain"))
-    }
+    if let folder = arguments.value("resume") { return try resume(folder, arguments) }
     guard let config = arguments.positional(0) else {
       throw ArgumentError(program: usage.program, fact: .missingPositional("CONFIG"))
     }
@@ -58,8 +49,27 @@ enum RunCommand: Command {
     return try carryOut(run, settings, isPlain: arguments.flag("plain"))
   }
 
+  private static func resume(_ folder: String, _ arguments: Arguments) throws -> ExitCode {
+    guard arguments.positional(0) == nil, arguments.value("folder") == nil,
+      !arguments.flag("dry-run")
+    else {
+      throw Failure(
+        "resume", on: folder, happened: "CONFIG, --folder and --dry-run belong to a new run",
+        remedy: "give --resume with the settings to change, if any", exitCode: .usage)
+    }
+    if arguments.flag("restore-settings") { try Resume.restore(folder, say: say) }
+    let run = try RunFolder.open(folder)
+    let allowance = ResumeAllowance(
+      changes: arguments.list("allow-change"), otherBuild: arguments.flag("allow-other-build"))
+    var overrides = arguments.overrides
+    if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
+    return try carryOut(run, settings, allowance, isPlain: arguments.flag("plain"))
+  }
+
   private static func carryOut(
-    _ run: RunFolder, _ settings: RunSettings, isPlain: Bool
+    _ run: RunFolder, _ settings: RunSettings, _ allowance: ResumeAllowance = .init(),
+    isPlain: Bool
   ) throws -> ExitCode {
     let lock = try RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
@@ -74,7 +84,7 @@ enum RunCommand: Command {
     guard try preparation.prepare() else { return stopped(run) }
 
     let training = try RunTraining(
-      run: run, settings: settings, cores: cores, signals: signals, isPlain: isPlain)
+      run: run, settings: settings, allowance, cores: cores, signals: signals, isPlain: isPlain)
     guard try training.carryOut() else {
       return signals.count > 1 ? .interrupted : stopped(run)
     }

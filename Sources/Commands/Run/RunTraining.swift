@@ -27,7 +27,8 @@ final class RunTraining {
   private let began = MonotonicClock.now
 
   init(
-    run: RunFolder, settings: RunSettings, cores: Int, signals: SignalWatch, isPlain: Bool
+    run: RunFolder, settings: RunSettings, _ allowance: ResumeAllowance, cores: Int,
+    signals: SignalWatch, isPlain: Bool
   ) throws {
     self.run = run
     self.settings = settings
@@ -35,7 +36,8 @@ final class RunTraining {
     isInteractive = Terminal.isInteractive && !isPlain
     let log = try Log("run", file: run.log("run"), standardError: !isInteractive)
     supervisor = try Supervisor(
-      try Self.plans(run, settings, cores: cores), settings: settings.supervisor, log: log)
+      try Self.plans(run, settings, allowance, cores: cores), settings: settings.supervisor,
+      log: log)
     let endpoints = try Endpoints.connecting(settings.network, run: run)
     looker = try StatusLooker(endpoint: endpoints.replay)
     state = RunState(name: run.name, steps: settings.run.steps)
@@ -130,7 +132,7 @@ final class RunTraining {
 
   /// Replay first, so that the others find it; actors last, so that they stop first.
   private static func plans(
-    _ run: RunFolder, _ settings: RunSettings, cores: Int
+    _ run: RunFolder, _ settings: RunSettings, _ allowance: ResumeAllowance, cores: Int
   ) throws -> [ChildPlan] {
     let programs = try Programs.folder()
     let replay = try Endpoints.connecting(settings.network, run: run).replay
@@ -140,11 +142,13 @@ final class RunTraining {
       settings.actor.threads > 0 ? settings.actor.threads : max(1, cores / max(1, actors))
     var plans = [
       ChildPlan(
-        name: "replay", program: "\(programs)/forage-replay", arguments: ["--run", run.path],
+        name: "replay", program: "\(programs)/forage-replay",
+        arguments: ["--run", run.path] + allowance.replayArguments,
         logPath: run.log("replay"), stopSeconds: 10),
       ChildPlan(
         name: "learner", program: "\(programs)/forage-learner",
-        arguments: ["--run", run.path, "--threads", String(learnerThreads)],
+        arguments: ["--run", run.path, "--threads", String(learnerThreads)]
+          + allowance.learnerArguments,
         logPath: run.log("learner"), stopSeconds: 25),
     ]
     for index in 0..<actors {

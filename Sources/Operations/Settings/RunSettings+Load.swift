@@ -41,28 +41,4 @@ extension RunSettings {
 
   /// The settings as a YAML file that reads back the same.
   public var yaml: String { YAML.write(resolved) }
-
-  /// The dotted keys in which another run's settings differ, in this one's order: what a resume
-  /// refuses, by name.
-  public func differences(from other: RunSettings) -> [String] {
-    let mine = Self.leaves(resolved, path: "")
-    let theirs = Dictionary(
-      Self.leaves(other.resolved, path: "").map { ($0.path, $0.text) }, uniquingKeysWith: { $1 })
-    let changed = mine.filter { theirs[$0.path] != $0.text }.map(\.path)
-    let known = Set(mine.map(\.path))
-    return changed + theirs.keys.filter { !known.contains($0) }.sorted()
-  }
-
-  /// Every value that is no mapping, by dotted path. `plain` scalars compare by their text.
-  private static func leaves(
-    _ document: Document, path: String
-  ) -> [(path: String, text: String)] {
-    if case .object(let members) = document.value, !members.isEmpty {
-      return members.flatMap { leaves($0.value, path: path.isEmpty ? $0.key : "\(path).\($0.key)") }
-    }
-    if case .object = document.value { return [] }
-    if case .plain(let text) = document.value { return [(path, text)] }
-    if case .string(let text) = document.value { return [(path, text)] }
-    return [(path, JSON.write(document))]
-  }
 }

@@ -95,7 +95,7 @@ extension Ledger {
       run: configuration.run, lineage: configuration.lineage, settings: configuration.settings,
       files: announcement?.files ?? [], weightsAddress: announcement?.weightsAddress ?? "",
       announceAddress: announcement?.announceAddress ?? "", version: version, epoch: epoch,
-      lastCommit: lastCommit)
+      lastCommit: lastCommit, settingsSpans: epoch > 0 ? settingsSpans : [])
   }
 
   // MARK: The learner
@@ -109,6 +109,8 @@ extension Ledger {
     if let held = hello.version, let refusal = judgeLearner(held) {
       return refuse(asker, refusal.code, refusal.sentence)
     }
+    if let refusal = judgeBuild(of: hello) { return refuse(asker, refusal.code, refusal.sentence) }
+    let isNew = !hello.fingerprint.parts.isEmpty && hello.fingerprint != fingerprint
     let announced =
       hello.weightsAddress.isEmpty
       ? announcement
@@ -118,7 +120,8 @@ extension Ledger {
     let record = EpochRecord(
       epoch: epoch + 1,
       announcement: announced ?? Announcement(weightsAddress: "", announceAddress: "", files: []),
-      firstVersion: version == nil ? hello.version : nil)
+      firstVersion: version == nil ? hello.version : nil,
+      fingerprint: isNew ? FingerprintRecord(step: nextStep, fingerprint: hello.fingerprint) : nil)
     recording = .epoch(asker, hello, record)
     outbox.append(.recordEpoch(record))
   }
@@ -151,9 +154,24 @@ extension Ledger {
     return nil
   }
 
+  /// Steps are repeated bit for bit only where what bits depend on has not changed.
+  private func judgeBuild(of hello: Hello) -> Refusal? {
+    guard let fingerprint, !hello.fingerprint.parts.isEmpty, !hello.allowsOtherBuild else {
+      return nil
+    }
+    let changed = hello.fingerprint.differences(from: fingerprint).filter(\.matters)
+    guard !changed.isEmpty else { return nil }
+    return Refusal(
+      .numericClass,
+      "this run was computed under another build: "
+        + changed.map(\.description).joined(separator: "; ")
+        + "; go on under the old one, or with --allow-other-build")
+  }
+
   mutating func beginEpoch(_ asker: Asker, _ hello: Hello, _ record: EpochRecord) {
     epoch = record.epoch
     announcement = record.announcement
+    if let made = record.fingerprint { fingerprint = made.fingerprint }
     if let older = parkedLease {
       parkedLease = nil
       refuseFenced(older.asker)

@@ -66,6 +66,8 @@ package struct Ledger {
   /// Who spoke the current epoch's hello; nil after a restart until it does again.
   var learner: Peer?
   var announcement: Announcement?
+  var fingerprint: Fingerprint?
+  let settingsSpans: [SettingsSpan]
   var lastCommit: StepCommit?
   /// The recorded batch of the next step.
   package internal(set) var lease: [Int]?
@@ -97,6 +99,8 @@ package struct Ledger {
     digests = history.digests
     epoch = history.epoch
     announcement = history.announcement
+    fingerprint = history.fingerprint
+    settingsSpans = history.settingsSpans
     lastCommit = history.lastCommit
     lease = history.lease
     book = TicketBook(history)

@@ -144,16 +144,32 @@ package struct Announcement: Equatable, Sendable {
   }
 }
 
+package struct FingerprintRecord: Equatable, Sendable {
+  package var step: Int
+  package var fingerprint: Fingerprint
+
+  package init(step: Int, fingerprint: Fingerprint) {
+    self.step = step
+    self.fingerprint = fingerprint
+  }
+}
+
 package struct EpochRecord: Equatable, Sendable {
   package var epoch: Int
   package var announcement: Announcement
   /// Version 0, when this hello is the first to name it.
   package var firstVersion: PolicyVersion?
+  /// The learner's, and the step it counts from, when it is not the one recorded last.
+  package var fingerprint: FingerprintRecord?
 
-  package init(epoch: Int, announcement: Announcement, firstVersion: PolicyVersion?) {
+  package init(
+    epoch: Int, announcement: Announcement, firstVersion: PolicyVersion?,
+    fingerprint: FingerprintRecord? = nil
+  ) {
     self.epoch = epoch
     self.announcement = announcement
     self.firstVersion = firstVersion
+    self.fingerprint = fingerprint
   }
 }
 

@@ -6,6 +6,9 @@ import Wire
 package struct LedgerHistory: Sendable {
   package var epoch = 0
   package var announcement: Announcement?
+  /// Of the learner that was let in last.
+  package var fingerprint: Fingerprint?
+  package var settingsSpans: [SettingsSpan] = []
   /// The newest committed version; nil before a learner has named version 0.
   package var version: PolicyVersion?
   /// Digests of the versions a group may still have been sampled with, or an evaluation needs.

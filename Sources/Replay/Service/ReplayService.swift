@@ -63,7 +63,8 @@ package final class ReplayService {
 
   /// Opens the ledger and listens. Throws `LedgerError`, `MessagingError` or `Failure`.
   package init(
-    settings: RunSettings, folder: RunFolder, endpoint: String, context: MessagingContext, log: Log
+    settings: RunSettings, folder: RunFolder, endpoint: String, context: MessagingContext, log: Log,
+    allowedChanges: [String] = []
   ) throws {
     self.settings = settings
     self.folder = folder
@@ -71,6 +72,7 @@ package final class ReplayService {
     store = try LedgerStore(
       path: folder.ledger, newLineage: folder.lineage(),
       settings: Self.fixedSettings(settings))
+    try Self.recordSettings(settings, in: store, folder, allowed: allowedChanges, log)
     let history = try store.history()
     ledger = Ledger(
       LedgerConfiguration(settings, lineage: store.lineage), history: history,

@@ -100,9 +100,9 @@ public final class LedgerReader {
     static let maximumPartsBytes = 1 << 20
   }
 
-  private let database: Database
+  let database: Database
   public let lineage: String
-  private var rows: LedgerRows {
+  var rows: LedgerRows {
     LedgerRows(database: database) { sql throws(LedgerError) in try self.database.prepare(sql) }
   }
 

@@ -23,6 +23,9 @@ extension LedgerStore {
     var history = LedgerHistory()
     history.epoch = Int(try Self.setting("epoch", in: database) ?? "0") ?? 0
     history.announcement = try announcement()
+    let record = try runRecord()
+    history.fingerprint = record.newestFingerprint
+    history.settingsSpans = record.spans
     history.digests = try rows.digests()
     if let newest = history.digests.keys.max() {
       history.version = PolicyVersion(

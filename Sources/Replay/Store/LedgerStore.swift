@@ -274,6 +274,7 @@ extension LedgerStore {
       }
       try set("files", JSON.write(.array(files)))
       if let first = record.firstVersion { try insert(first, stateDigest: nil) }
+      if let made = record.fingerprint { try setFingerprint(made.fingerprint, from: made.step) }
     }
   }
 
