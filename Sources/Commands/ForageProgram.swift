@@ -13,6 +13,8 @@ public enum ForageProgram {
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),
+    (.check, "verify", VerifyCommand.self),
+    (.check, "regenerate", RegenerateCommand.self),
     (.measure, "bench", BenchCommand.self),
   ]
 

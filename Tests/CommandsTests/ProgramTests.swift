@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct ProgramTests {
   static let commands = [
-    "run", "sft", "eval", "generate", "logprobs", "status", "inspect", "report",
+    "run", "sft", "eval", "generate", "logprobs", "status", "inspect", "report", "verify",
+    "regenerate",
   ]
 
   @Test(arguments: commands)
