@@ -267,6 +267,7 @@ extension Generator {
     _ requests: [GenerationRequest], _ samples: inout [Sample], _ drawn: [Int], tokens: [Int32],
     rows: [CacheRow], drawnRows: [Int32]?
   ) {
+    transformer.layOut()
     let space = transformer.workspace.prepare(
       rows: tokens.count, scored: drawn.count, keepsTape: false)
     let positions = rows.map { Int32($0.position) }

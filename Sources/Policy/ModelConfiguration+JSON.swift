@@ -13,7 +13,6 @@ private enum Limit {
   static let width = 1 << 18
   static let layers = 1024
   static let heads = 4096
-  /// Rotary tables are made for every position.
   static let positions = 1 << 24
   /// Of F32 this is 4 TiB.
   static let parameters = 1 << 40
@@ -136,7 +135,9 @@ extension ModelConfiguration {
     ("attention_multiplier", nil), ("query_pre_attn_scalar", nil), ("no_rope_layers", nil),
     ("no_rope_layer_interval", nil), ("use_qk_norm", nil), ("qk_layernorm", nil),
     ("parallel_attn", nil), ("partial_rotary_factor", 1), ("mlp_bias", nil),
-    ("is_encoder_decoder", nil), ("add_cross_attention", nil),
+    ("is_encoder_decoder", nil), ("add_cross_attention", nil), ("rope_interleaved", nil),
+    ("rotary_pct", 1), ("attention_sinks", nil), ("num_nextn_predict_layers", 0),
+    ("use_dual_chunk_attention", nil), ("dual_chunk_attention_config", nil),
   ]
 
   private static func refuseForeignKeys(

@@ -1,6 +1,5 @@
 // A model as transformers keeps it: config.json says the shape, model.safetensors (or shards that
-// an index names) holds the weights, tokenizer.json the vocabulary. Weights are checked against the
-// shape before the first byte of them is read.
+// an index names) holds the weights, tokenizer.json the vocabulary.
 
 import Documents
 import Experience
@@ -20,10 +19,7 @@ public struct ModelFolderError: Error, Sendable, CustomStringConvertible {
 
 /// A Hugging Face folder: config.json, model.safetensors (or shards), tokenizer.json.
 public struct ModelFolder: Sendable {
-  /// An index names every tensor of the largest models.
-  private static let maximumIndexBytes = 16 << 20
   private static let maximumTokenizerBytes = 64 << 20
-  private static let maximumShards = 4096
 
   public let path: String
   /// The stop tokens are generation_config.json's where it has some, else config.json's.
@@ -50,48 +46,11 @@ public struct ModelFolder: Sendable {
     self.configuration = configuration
   }
 
-  /// All weights by the names transformers uses, as F32, in the configuration's order.
-  ///
-  /// Throws, naming file and tensor, when one is missing, unknown or of another shape or type. A
-  /// tied model's own copy of the head and rotary tables of old files are passed over.
-  public func weights() throws -> [NamedTensor] {
-    let shards = try openShards()
-    var places: [String: (shard: SafetensorsReader, place: TensorPlace)] = [:]
-    for shard in shards {
-      for place in shard.tensors {
-        if let other = places.updateValue((shard, place), forKey: place.name) {
-          throw ModelFolderError(
-            path: shard.path, problem: "\(place.name) stands in \(other.shard.path) too")
-        }
-      }
-    }
-    var sources: [SafetensorsReader] = []
-    for (name, shape) in configuration.parameterShapes {
-      guard let (shard, place) = places.removeValue(forKey: name) else {
-        throw ModelFolderError(
-          path: path, problem: "the weights have no \(name) \(shape), which config.json asks for")
-      }
-      try check(place, shape: shape, in: shard.path)
-      sources.append(shard)
-    }
-    try refuseUnknown(places.values.map { ($0.shard.path, $0.place) })
-
-    var weights: [NamedTensor] = []
-    weights.reserveCapacity(sources.count)
-    for ((name, shape), shard) in zip(configuration.parameterShapes, sources) {
-      let tensor = try shard.tensor(name)
-      // F32 keeps its bytes; half precision is exact in F32.
-      weights.append(
-        tensor.type == .f32
-          ? tensor : NamedTensor(name: name, shape: shape, floats: try tensor.floats()))
-    }
-    return weights
-  }
-
-  /// The tokenizer of tokenizer.json; throws when its ids exceed the model's vocabulary.
+  /// The tokenizer of tokenizer.json, with the small files beside it; throws when its ids exceed
+  /// the model's vocabulary.
   public func tokenizer() throws -> Tokenizer {
     let file = FolderFile(path, "tokenizer.json")
-    let tokenizer = try Tokenizer(
+    var tokenizer = try Tokenizer(
       json: file.read(maximumByteCount: Self.maximumTokenizerBytes), source: file.path)
     guard tokenizer.vocabularySize <= configuration.vocabularySize else {
       throw ModelFolderError(
@@ -99,99 +58,8 @@ public struct ModelFolder: Sendable {
         problem: "\(tokenizer.vocabularySize) ids, but config.json's vocab_size is "
           + "\(configuration.vocabularySize)")
     }
+    tokenizer.companions = try FolderCompanions(folder: path)
     return tokenizer
-  }
-}
-
-// Finding and checking weights.
-extension ModelFolder {
-  private func openShards() throws -> [SafetensorsReader] {
-    let single = FolderFile(path, "model.safetensors")
-    let index = FolderFile(path, "model.safetensors.index.json")
-    if single.exists { return [try SafetensorsReader(path: single.path)] }
-    guard index.exists else {
-      throw ModelFolderError(
-        path: path,
-        problem: "there is neither model.safetensors nor model.safetensors.index.json; "
-          + "other formats are not read")
-    }
-    let bytes = try index.read(maximumByteCount: Self.maximumIndexBytes)
-    let document = try JSON.parse(
-      bytes, source: index.path, maximumByteCount: Self.maximumIndexBytes)
-    guard case .object(let entries)? = document["weight_map"]?.value else {
-      throw ModelFolderError(path: index.path, problem: "weight_map is missing or no mapping")
-    }
-    let shards = try openShards(named: shardNames(entries, index), index)
-    for entry in entries {
-      guard case .string(let name) = entry.value.value, shards[name]?[entry.key] != nil else {
-        throw ModelFolderError(
-          path: index.path, problem: "\(entry.key) is not in the file weight_map names for it")
-      }
-    }
-    return shards.sorted { $0.key < $1.key }.map(\.value)
-  }
-
-  private func shardNames(
-    _ entries: [Document.Member], _ index: FolderFile
-  ) throws(ModelFolderError) -> Set<String> {
-    var names: Set<String> = []
-    for entry in entries {
-      // A name is a file of this folder: a path would lead out of it.
-      guard case .string(let name) = entry.value.value, name.hasSuffix(".safetensors"),
-        !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0)
-      else {
-        throw ModelFolderError(
-          path: index.path, problem: "weight_map gives \(entry.key) no .safetensors file name")
-      }
-      names.insert(name)
-      guard names.count <= Self.maximumShards else {
-        throw ModelFolderError(
-          path: index.path, problem: "more than \(Self.maximumShards) shards")
-      }
-    }
-    return names
-  }
-
-  private func openShards(
-    named names: Set<String>, _ index: FolderFile
-  ) throws(SafetensorsError) -> [String: SafetensorsReader] {
-    var shards: [String: SafetensorsReader] = [:]
-    for name in names {
-      shards[name] = try SafetensorsReader(path: FolderFile(path, name).path)
-    }
-    return shards
-  }
-
-  private func check(
-    _ place: TensorPlace, shape: [Int], in file: String
-  ) throws(ModelFolderError) {
-    guard place.shape == shape else {
-      throw ModelFolderError(
-        path: file, problem: "\(place.name) is \(place.shape), config.json makes it \(shape)")
-    }
-    guard [.f32, .bf16, .f16].contains(place.type) else {
-      throw ModelFolderError(
-        path: file,
-        problem: "\(place.name) is \(place.type.rawValue), expected F32, BF16 or F16")
-    }
-  }
-
-  private func refuseUnknown(
-    _ rest: [(file: String, place: TensorPlace)]
-  ) throws(ModelFolderError) {
-    let unknown = rest.filter { !isKnownExtra($0.place.name) }.sorted {
-      $0.place.name < $1.place.name
-    }
-    guard let first = unknown.first else { return }
-    let others = unknown.count > 1 ? " and \(unknown.count - 1) more" : ""
-    throw ModelFolderError(
-      path: first.file,
-      problem: "\(first.place.name)\(others): not a tensor of the model config.json describes")
-  }
-
-  private func isKnownExtra(_ name: String) -> Bool {
-    name == "lm_head.weight" && configuration.isTied
-      || name.hasSuffix(".self_attn.rotary_emb.inv_freq")
   }
 }
 
@@ -199,7 +67,8 @@ extension ModelFolder {
 extension ModelFolder {
   /// Writes config.json, generation_config.json, model.safetensors, tokenizer.json and
   /// tokenizer_config.json into a folder that exists and has none of them, fsyncing each file and
-  /// the folder.
+  /// the folder. Of a tokenizer that came from a folder, that folder's small files are written as
+  /// they were; stop tokens alone are the configuration's.
   ///
   /// `weights` are F32, in the configuration's order, as `Transformer.weights` gives them.
   public static func write(
@@ -218,13 +87,27 @@ extension ModelFolder {
       try FolderFile(path, name).write(Array(text.utf8))
     }
     try write("config.json", configuration.configJSON)
-    try write(
-      "generation_config.json", generationConfig(configuration, beginToken: tokenizer.beginToken))
     try FolderFile(path, "tokenizer.json").write(tokenizer.json)
-    try write("tokenizer_config.json", tokenizerConfig(configuration, tokenizer))
+    try writeCompanions(of: tokenizer, configuration, to: path)
     try SafetensorsBlob(metadata: ["format": "pt"], tensors: weights)
       .write(path: FolderFile(path, "model.safetensors").path)
     try FolderFile.syncFolder(path)
+  }
+
+  private static func writeCompanions(
+    of tokenizer: Tokenizer, _ configuration: ModelConfiguration, to path: String
+  ) throws {
+    var files = tokenizer.companions.files
+    files[FolderCompanions.generationConfig] =
+      try tokenizer.companions.generationConfig(stoppingAt: configuration)
+      ?? Array(generationConfig(configuration, beginToken: tokenizer.beginToken).utf8)
+    if files[FolderCompanions.tokenizerConfig] == nil {
+      files[FolderCompanions.tokenizerConfig] =
+        Array(tokenizerConfig(configuration, tokenizer).utf8)
+    }
+    for (name, bytes) in files.sorted(by: { $0.key < $1.key }) {
+      try FolderFile(path, name).write(bytes)
+    }
   }
 
   private static func generationConfig(

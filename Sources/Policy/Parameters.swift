@@ -43,13 +43,18 @@ struct ParameterLayout: Sendable {
   /// Splits a flat buffer into tensors by name, each name after `prefix`.
   func tensors<B: Backend>(_ buffer: B.Buffer, on backend: B, prefix: String = "") -> [NamedTensor]
   {
-    entries.map { entry in
-      var floats = [Float](repeating: 0, count: entry.count)
-      floats.withUnsafeMutableBufferPointer {
-        backend.download(buffer, at: entry.offset, into: $0)
-      }
-      return NamedTensor(name: prefix + entry.name, shape: entry.shape, floats: floats)
+    entries.map { tensor($0, of: buffer, on: backend, prefix: prefix) }
+  }
+
+  /// One of them.
+  func tensor<B: Backend>(
+    _ entry: Entry, of buffer: B.Buffer, on backend: B, prefix: String = ""
+  ) -> NamedTensor {
+    var floats = [Float](repeating: 0, count: entry.count)
+    floats.withUnsafeMutableBufferPointer {
+      backend.download(buffer, at: entry.offset, into: $0)
     }
+    return NamedTensor(name: prefix + entry.name, shape: entry.shape, floats: floats)
   }
 
   /// Fills a flat buffer from tensors by name; every name must be there, with its shape.

@@ -1,9 +1,14 @@
 // Rotary position embedding (Su and others, 2021, arXiv 2104.09864): cosines and sines by true
 // position, computed in Double and rounded once, so that every path reads the same bits.
+//
+// A model may have 131,072 positions where a run uses 200. So the tables hold the first positions
+// only, as many as any pass has asked for; an angle depends on nothing but its own position, so
+// that growing them changes no bit.
 
 import Glibc
+import Tensors
 
-/// Angles of every position: `[positions, headSize / 2]`.
+/// Angles of the first positions: `[positions, headSize / 2]`.
 struct RotaryTable {
   let cosines: [Float]
   let sines: [Float]
@@ -44,5 +49,40 @@ struct RotaryTable {
         return (1 - smooth) * frequency / factor + smooth * frequency
       }
     }
+  }
+}
+
+/// The tables on a backend. One thread uses them at a time.
+final class RotaryBuffers<B: Backend> {
+  /// Fewer are not worth a second building.
+  private static var fewestPositions: Int { 256 }
+
+  private let configuration: ModelConfiguration
+  private let backend: B
+  private(set) var cosines: B.Buffer
+  private(set) var sines: B.Buffer
+  /// Positions the tables hold.
+  private(set) var positions = 0
+
+  init(_ configuration: ModelConfiguration, backend: B) {
+    self.configuration = configuration
+    self.backend = backend
+    cosines = backend.makeBuffer(count: 0)
+    sines = backend.makeBuffer(count: 0)
+  }
+
+  /// Grows the tables to hold positions below `count`, at least to twice their size.
+  func require(_ count: Int) {
+    if count <= positions { return }
+    precondition(
+      count <= configuration.maximumPositions,
+      "position \(count - 1) is beyond the model's \(configuration.maximumPositions)")
+    positions = min(
+      configuration.maximumPositions, max(count, 2 * positions, Self.fewestPositions))
+    let table = RotaryTable(configuration, positions: positions)
+    cosines = backend.makeBuffer(count: table.cosines.count)
+    sines = backend.makeBuffer(count: table.sines.count)
+    table.cosines.withUnsafeBufferPointer { backend.upload($0, to: cosines, at: 0) }
+    table.sines.withUnsafeBufferPointer { backend.upload($0, to: sines, at: 0) }
   }
 }

@@ -12,6 +12,8 @@ import Documents
 public struct Tokenizer: Sendable {
   /// The file as it was read or made: what a checkpoint carries on, byte for byte.
   public let json: [UInt8]
+  /// What else stood in its folder and is carried on with it; empty for a vocabulary made here.
+  public internal(set) var companions = FolderCompanions()
   private let file: TokenizerFile
 
   /// Reads a tokenizer.json; throws when it is malformed, hostile, or of a kind not supported.

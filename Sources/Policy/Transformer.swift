@@ -44,9 +44,11 @@ public final class Transformer<B: Backend> {
   /// `[layout.count]`, made by the first backward pass.
   private(set) var gradients: B.Buffer?
   private(set) var layers: [LayerParameters<B>]
-  private(set) var packedHead: B.Packed?
-  private let cosines: B.Buffer
-  private let sines: B.Buffer
+  private var packedHead: B.Packed?
+  /// False from a change of the weights to the next pass: what is only loaded, saved or hashed
+  /// needs no forward layouts, and they take as much memory as the weights.
+  private var isLaidOut = false
+  private let rotary: RotaryBuffers<B>
   let workspace: Workspace<B>
 
   /// Zero weights until `load` or `initialize`.
@@ -57,13 +59,7 @@ public final class Transformer<B: Backend> {
     self.layout = layout
     weights = backend.makeBuffer(count: layout.count)
     layers = (0..<configuration.layers).map { LayerParameters(layout, layer: $0) }
-    let table = RotaryTable(configuration, positions: configuration.maximumPositions)
-    let cosines = backend.makeBuffer(count: table.cosines.count)
-    let sines = backend.makeBuffer(count: table.sines.count)
-    table.cosines.withUnsafeBufferPointer { backend.upload($0, to: cosines, at: 0) }
-    table.sines.withUnsafeBufferPointer { backend.upload($0, to: sines, at: 0) }
-    self.cosines = cosines
-    self.sines = sines
+    rotary = RotaryBuffers(configuration, backend: backend)
     workspace = Workspace(configuration: configuration, backend: backend)
   }
 
@@ -82,25 +78,39 @@ public final class Transformer<B: Backend> {
   public func copyWeights() -> [NamedTensor] { layout.tensors(weights, on: backend) }
 
   /// The version digest: over names, shapes and the bits the forward reads.
-  public func digest() -> Digest { Self.digest(copyWeights()) }
-
-  /// The version digest of weights in this order.
-  public static func digest(_ tensors: [NamedTensor]) -> Digest {
+  public func digest() -> Digest {
     let digester = Digester()
-    for tensor in tensors {
-      digester.update(tensor.name)
-      digester.update(tensor.shape.map(String.init).joined(separator: "x"))
-      digester.update(tensor.bytes)
+    // One tensor at a time: a copy of all weights is not held for it.
+    for entry in layout.entries {
+      Self.add(layout.tensor(entry, of: weights, on: backend), to: digester)
     }
     return digester.finish()
   }
 
-  /// Lays the weights out for the forward products; whoever writes `weights` calls it after.
-  func weightsChanged() {
+  /// The version digest of weights in this order.
+  public static func digest(_ tensors: [NamedTensor]) -> Digest {
+    let digester = Digester()
+    for tensor in tensors { add(tensor, to: digester) }
+    return digester.finish()
+  }
+
+  private static func add(_ tensor: NamedTensor, to digester: borrowing Digester) {
+    digester.update(tensor.name)
+    digester.update(tensor.shape.map(String.init).joined(separator: "x"))
+    digester.update(tensor.bytes)
+  }
+
+  /// Whoever writes `weights` calls it after.
+  func weightsChanged() { isLaidOut = false }
+
+  /// Lays the weights out for the forward products, where they have changed since.
+  func layOut() {
+    if isLaidOut { return }
     for index in layers.indices { layers[index].pack(weights, on: backend, configuration) }
     packedHead = backend.pack(
       weights, at: headOffset, outputs: configuration.vocabularySize,
       inputs: configuration.hiddenSize, reusing: packedHead)
+    isLaidOut = true
   }
 
   var headOffset: Int {
@@ -143,6 +153,7 @@ extension Transformer {
     precondition(
       last < configuration.maximumPositions,
       "position \(last) is beyond the model's \(configuration.maximumPositions)")
+    layOut()
     let space = workspace.prepare(
       rows: rows, scored: pack.scoredRows.count, keepsTape: keepsTape)
     embed(space.inputs[0], tokens: pack.tokens)
@@ -172,7 +183,7 @@ extension Transformer {
   }
 
   func requirePackedHead() -> B.Packed {
-    guard let packedHead else { preconditionFailure("the transformer has no weights yet") }
+    guard let packedHead else { preconditionFailure("the weights are not laid out yet") }
     return packedHead
   }
 
@@ -199,7 +210,7 @@ extension Transformer {
   ) {
     let layer = layers[index]
     guard let packed = layer.packed else {
-      preconditionFailure("the transformer has no weights yet")
+      preconditionFailure("the weights are not laid out yet")
     }
     norm(a.normed, a.input, at: layer.inputNorm, rows: rows)
     backend.linear(a.query, a.normed, packed.query, bias: bias(layer.queryBias), rows: rows)
@@ -245,8 +256,9 @@ extension Transformer {
   }
 
   func rotate(_ x: B.Buffer, positions: [Int32], heads: Int, inverse: Bool) {
+    rotary.require(Int(positions.max() ?? -1) + 1)
     backend.rope(
-      x, cosines: cosines, sines: sines, positions: positions, rows: positions.count,
+      x, cosines: rotary.cosines, sines: rotary.sines, positions: positions, rows: positions.count,
       heads: heads, headSize: configuration.headSize, inverse: inverse)
   }
 }

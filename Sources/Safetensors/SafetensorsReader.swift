@@ -55,6 +55,17 @@ public final class SafetensorsReader: Sendable {
       descriptor, path: path, at: dataStart + tensor.range.lowerBound, into: destination)
   }
 
+  /// Reads a part of a tensor's bytes, from its byte `start` on, as many as `destination` has.
+  public func read(
+    _ tensor: TensorPlace, from start: Int, into destination: UnsafeMutableRawBufferPointer
+  ) throws(SafetensorsError) {
+    precondition(
+      start >= 0 && start + destination.count <= tensor.byteCount,
+      "\(tensor.name): \(destination.count) bytes from \(start), it has \(tensor.byteCount)")
+    try SystemCall.read(
+      descriptor, path: path, at: dataStart + tensor.range.lowerBound + start, into: destination)
+  }
+
   /// One tensor as its own bytes; throws when there is none of that name.
   public func tensor(_ name: String) throws(SafetensorsError) -> NamedTensor {
     guard let place = self[name] else {

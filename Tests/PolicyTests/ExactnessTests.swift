@@ -125,3 +125,30 @@ import Testing
     #expect(generator.generate(small) == first)
   }
 }
+
+@Suite struct `Rotary tables` {
+  @Test func `give the same bits however they grew`() throws {
+    let configuration = ModelConfiguration(
+      vocabularySize: 40, hiddenSize: 32, feedForwardSize: 48, layers: 2, heads: 4,
+      keyValueHeads: 2, maximumPositions: 131_072)
+    func pack(_ length: Int) -> Pack {
+      var pack = Pack()
+      let tokens = (0..<length).map { Int32($0 * 7 % 40) }
+      pack.add(prompt: [1], completions: [tokens], temperature: 1)
+      return pack
+    }
+    func model() -> Transformer<CPUBackend> {
+      let model = Transformer(configuration: configuration, backend: CPUBackend(threads: 2))
+      model.initialize(seed: 3)
+      return model
+    }
+    let (grown, atOnce) = (model(), model())
+    // 256, then 512, then 1200 positions in one, 1200 at once in the other.
+    _ = grown.score(pack(20))
+    let middle = grown.score(pack(300))
+    let long = grown.score(pack(1199))
+    #expect(atOnce.score(pack(1199)) == long)
+    #expect(atOnce.score(pack(300)) == middle)
+    #expect(Array(long.logProbs[..<300]) == middle.logProbs)
+  }
+}

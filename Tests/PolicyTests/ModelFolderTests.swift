@@ -1,6 +1,7 @@
 import Documents
 import Policy
 import Safetensors
+import Tensors
 import Testing
 
 private func folder(_ family: String) throws -> ModelFolder {
@@ -80,7 +81,8 @@ private func configuration(_ json: String) throws -> ModelConfiguration {
     ("sliding_window", "4096"), ("use_sliding_window", "true"),
     ("layer_types", #"["full_attention", "sliding_attention"]"#),
     ("auto_map", #"{"AutoModel": "code.Model"}"#), ("partial_rotary_factor", "0.5"),
-    ("logits_scaling", "8.0"), ("rope_scaling", #"{"type": "yarn", "factor": 4.0}"#),
+    ("logits_scaling", "8.0"), ("rope_interleaved", "true"), ("num_experts", "8"),
+    ("rope_scaling", #"{"type": "yarn", "factor": 4.0}"#),
     ("rope_scaling", #"{"rope_type": "dynamic", "factor": 2.0}"#),
     ("rope_scaling", #"{"type": "linear"}"#),
     ("rope_parameters", #"{"full_attention": {"rope_type": "default"}}"#),
@@ -160,6 +162,77 @@ private func configuration(_ json: String) throws -> ModelConfiguration {
       #expect(throws: ModelFolderError.self) {
         try ModelFolder.write(
           to: path, configuration: folder.configuration, weights: weights, tokenizer: tokenizer)
+      }
+    }
+  }
+
+  @Test(arguments: ["tied", "shards", "bf16", "f16"])
+  func `is read straight into a model with the bits of its weights`(_ form: String) throws {
+    try withModel { path, weights in
+      switch form {
+      case "shards": try write(shards(weights), path)
+      case "bf16", "f16":
+        let halves = try weights.map { weight in
+          form == "bf16"
+            ? NamedTensor(
+              name: weight.name, shape: weight.shape, roundingToBF16: try weight.floats())
+            : NamedTensor(
+              name: weight.name, type: .f16, shape: weight.shape,
+              bytes: (0..<weight.bytes.count / 4).flatMap { index in
+                // Every pattern of an F16 but infinities and NaNs, signs included.
+                let bits = UInt16(truncatingIfNeeded: index &* 2654) & 0xfbff
+                return [UInt8(bits & 0xff), UInt8(bits >> 8)]
+              })
+        }
+        try SafetensorsBlob(tensors: halves).write(path: path + "/model.safetensors")
+      default: try SafetensorsBlob(tensors: weights).write(path: path + "/model.safetensors")
+      }
+      let folder = try ModelFolder(path: path)
+      let model = Transformer(configuration: folder.configuration, backend: ReferenceBackend())
+      try folder.load(into: model)
+      let read = try folder.weights()
+      #expect(model.copyWeights() == read)
+      #expect(model.digest() == Transformer<ReferenceBackend>.digest(read))
+    }
+  }
+
+  @Test func `keeps the small files it came with`() throws {
+    let weights = try folder("llama").weights()
+    let kept = [
+      "tokenizer_config.json": #"{"chat_template": "{{ messages }}", "eos_token": "<eos>"}"#,
+      "special_tokens_map.json": #"{"eos_token": "<eos>"}"#,
+      "chat_template.jinja": "{{ messages }}\n",
+      "generation_config.json": #"{"temperature": 0.6, "eos_token_id": [2, 3]}"#,
+    ]
+    try withModel { path, _ in
+      for (name, text) in kept { Fixtures.write(Array(text.utf8), path + "/" + name) }
+      let tokenizer = Tokenizer.characters(Array("0123456789+="))
+      Fixtures.write(tokenizer.json, path + "/tokenizer.json")
+      var folder = try ModelFolder(path: path)
+      for round in 0..<2 {
+        try Fixtures.withFolder { copy in
+          try ModelFolder.write(
+            to: copy, configuration: folder.configuration, weights: weights,
+            tokenizer: folder.tokenizer())
+          for (name, text) in kept {
+            #expect(Fixtures.bytes(copy + "/" + name) == Array(text.utf8), "\(name) \(round)")
+          }
+          #expect(try ModelFolder(path: copy).configuration == folder.configuration)
+        }
+        // And what was read of it, where a run stops at other tokens.
+        if round == 0 { continue }
+        var configuration = folder.configuration
+        configuration.stopTokens = [5]
+        try Fixtures.withFolder { copy in
+          try ModelFolder.write(
+            to: copy, configuration: configuration, weights: weights,
+            tokenizer: folder.tokenizer())
+          folder = try ModelFolder(path: copy)
+          #expect(folder.configuration.stopTokens == [5])
+          let text = String(
+            decoding: Fixtures.bytes(copy + "/generation_config.json"), as: UTF8.self)
+          #expect(text.contains("0.6"))
+        }
       }
     }
   }

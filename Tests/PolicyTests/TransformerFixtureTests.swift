@@ -59,7 +59,7 @@ func greatestError(_ a: [Float], _ b: [Float], scale: Float) -> Float {
   private func checkScores<B: Backend>(_ family: String, on backend: B) throws {
     let fixture = try Fixture(family)
     let model = Transformer(configuration: fixture.folder.configuration, backend: backend)
-    try model.load(fixture.folder.weights())
+    try fixture.folder.load(into: model)
     let scores = model.score(fixture.pack)
     // Float32 forward against float64: 30 ulp of a logit near 8 are 3e-5.
     #expect(greatestError(scores.logProbs, try fixture.floats("logprobs"), scale: 1) < 2e-5)

@@ -80,7 +80,7 @@ struct BenchModel {
       "a model of \(BenchNumber.text(Double(configuration.parameterCount))) parameters, "
         + "\(threads) threads")
     let policy = CPUTransformer(configuration: configuration, threads: threads)
-    if let folder { try policy.load(folder.weights()) } else { policy.initialize(seed: 1) }
+    if let folder { try folder.load(into: policy) } else { policy.initialize(seed: 1) }
     return policy
   }
 

@@ -157,7 +157,7 @@ struct RunPreparation {
       policy.initialize(seed: settings.run.seed)
       say("made a model of \(RunView.count(Double(policy.parameterCount))) parameters")
     } else {
-      try policy.load(ModelFolder(path: settings.model.path).weights())
+      try ModelFolder(path: settings.model.path).load(into: policy)
     }
     if settings.model.path.isEmpty, settings.warmStart.maximumSteps > 0 {
       guard try warmStart(policy) else { return false }

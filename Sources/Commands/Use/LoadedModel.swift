@@ -21,16 +21,20 @@ package struct LoadedModel {
         remedy: "name a Hugging Face folder: config.json, model.safetensors, tokenizer.json",
         exitCode: .noInput)
     }
-    let folder = try ModelFolder(path: path)
-    try self.init(folder: folder, weights: folder.weights(), threads: threads)
+    self.init(folder: try ModelFolder(path: path), threads: threads)
+    try folder.load(into: policy)
   }
 
   init(folder: ModelFolder, weights: [NamedTensor], threads: Int?) throws {
+    self.init(folder: folder, threads: threads)
+    try policy.load(weights)
+  }
+
+  private init(folder: ModelFolder, threads: Int?) {
     self.folder = folder
     policy = Transformer(
       configuration: folder.configuration,
       backend: CPUBackend(threads: threads ?? Machine.coreCount))
-    try policy.load(weights)
   }
 
   var stopTokens: Set<Int32> { folder.configuration.stopTokens }

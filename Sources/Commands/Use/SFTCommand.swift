@@ -96,7 +96,7 @@ enum SFTCommand: Command {
     if parts.settings.model.path.isEmpty {
       policy.initialize(seed: parts.settings.run.seed)
     } else {
-      try policy.load(ModelFolder(path: parts.settings.model.path).weights())
+      try ModelFolder(path: parts.settings.model.path).load(into: policy)
     }
     return policy
   }
