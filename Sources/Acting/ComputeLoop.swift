@@ -10,15 +10,16 @@ struct ComputeLoop {
   /// 0 takes the settings' number, and where that is 0 all cores.
   let threads: Int
   let port: ComputePort
+  let watchdog: Watchdog?
   let log: Log
 
   /// Returns when the actor stops; throws what nobody can mend here.
   func run() throws {
-    guard case .run(let welcome, let files)? = port.receive("waiting for the run's files") else {
-      return
-    }
+    let first = port.receive("waiting for the learner to serve the run's files")
+    guard case .run(let welcome, let files)? = first else { return }
     port.enter("building the model")
     let settings = try RunSettings(welcome.settings, source: "the settings of run \(welcome.run)")
+    watchdog?.setPatience(seconds: settings.supervisor.patienceSeconds)
     let threads = [self.threads, settings.actor.threads, Machine.coreCount].first { $0 > 0 } ?? 1
     let rollouts = try Rollouts(name: name, welcome: welcome, files: files, threads: threads)
     log.info("joined run \(welcome.run), lineage \(welcome.lineage), with \(threads) threads")
@@ -122,7 +123,11 @@ struct ComputeLoop {
     port.enter("sampling \(tickets.count) tickets with version \(rollouts.version?.number ?? -1)")
     var counted = 0
     let groups = try rollouts.makeGroups(
-      tickets, shouldStop: { port.isStopping },
+      tickets,
+      shouldStop: {
+        port.turn()
+        return port.isStopping
+      },
       progress: {
         port.sampled($0 - counted)
         counted = $0

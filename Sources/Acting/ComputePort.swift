@@ -58,14 +58,20 @@ package final class ComputePort: Sendable {
     var tokensSampled = 0
   }
 
+  /// A wait is cut into slices so long: between two the thread shows that it still could go on.
+  static let sliceSeconds = 1.0
+
   package let orders: BoundedQueue<Order>
   private let deliveries: BoundedQueue<Delivery>
   private let doing: Monitor<Doing>
   private let newest: Monitor<FetchedSnapshot?>
   private let stopping = Atomic<Bool>(false)
+  /// The compute thread's account of itself.
+  private let strand: Strand
 
   /// `wake` tells the socket thread that there is an order.
-  package init(wake: EventFD) {
+  package init(wake: EventFD, strand: Strand = Strand("compute")) {
+    self.strand = strand
     orders = BoundedQueue(
       maximumCount: Self.maximumOrders, maximumBytes: Self.maximumOrderBytes, wakesPopper: wake)
     // One question is open at a time, so one delivery waits; the run comes before the first.
@@ -80,25 +86,38 @@ package final class ComputePort: Sendable {
 
   /// The next delivery; nil once the actor stops. `state` says for whom this waits.
   package func receive(_ state: String) -> Delivery? {
-    wait(state) { deliveries.pop(deadline: .never).element }
+    wait(state) { slice -> Delivery?? in
+      switch deliveries.pop(deadline: slice) {
+      case .popped(let delivery): .some(delivery)
+      case .closed: .some(nil)
+      case .empty: nil
+      }
+    }
   }
 
   /// Gives an order, waiting while too many are underway; false once the actor stops.
   package func give(_ order: Order, bytes: Int = 0) -> Bool {
+    // What is larger than the whole queue has it to itself.
+    let bytes = min(bytes, Self.maximumOrderBytes)
     if orders.push(order, bytes: bytes) == .pushed { return true }
-    return wait("waiting for replay to take groups") {
-      orders.push(order, bytes: bytes, deadline: .never) == .pushed
+    return wait("waiting for replay to take groups") { slice in
+      switch orders.push(order, bytes: bytes, deadline: slice) {
+      case .pushed: true
+      case .closed, .tooLarge: false
+      case .full: nil
+      }
     }
   }
 
   /// Sleeps, unless the actor stops or newer weights come first.
   package func pause(milliseconds: Int, newerThan version: Int?, _ state: String) {
     let deadline = Deadline.after(seconds: Double(milliseconds) / 1000)
-    _ = wait(state) {
-      newest.wait(deadline: deadline) { fetched -> Bool? in
+    _ = wait(state) { slice -> Bool? in
+      let end = newest.wait(deadline: min(slice, deadline)) { fetched -> Bool? in
         if isStopping { return true }
         return Self.isNewer(fetched, than: version) ? true : nil
       }
+      return end ?? (deadline.hasPassed ? true : nil)
     }
   }
 
@@ -113,6 +132,7 @@ package final class ComputePort: Sendable {
 
   /// What the compute thread does from here on.
   package func enter(_ state: String) {
+    strand.work(state)
     doing.withLock {
       $0.state = state
       $0.since = MonotonicClock.now
@@ -124,7 +144,13 @@ package final class ComputePort: Sendable {
 
   package func sampled(_ tokens: Int) { doing.withLock { $0.tokensSampled += tokens } }
 
-  private func wait<Result>(_ state: String, _ body: () -> Result) -> Result {
+  /// To be called all along within long work.
+  package func turn() { strand.turn() }
+
+  /// Tries again and again, a slice of time each, until `attempt` has a result.
+  private func wait<Result>(_ state: String, _ attempt: (Deadline) -> Result?) -> Result {
+    let prefix = "waiting for "
+    let whom = state.hasPrefix(prefix) ? String(state.dropFirst(prefix.count)) : state
     let before = doing.withLock { doing in
       defer {
         let now = MonotonicClock.now
@@ -145,7 +171,12 @@ package final class ComputePort: Sendable {
         $0.since = now
       }
     }
-    return body()
+    // The strand stays at this wait until the next one or work: a wait in many turns is one wait.
+    while true {
+      let slice = Deadline.after(seconds: Self.sliceSeconds)
+      strand.wait(for: whom, until: slice)
+      if let result = attempt(slice) { return result }
+    }
   }
 
   private static func isNewer(_ fetched: FetchedSnapshot?, than version: Int?) -> Bool {

@@ -47,6 +47,8 @@ package struct Outbox: Sendable {
   /// Nothing is sent before this: replay said that it is full.
   private var busyUntil: Int?
 
+  /// Why replay takes no group now; nil once it took one.
+  package private(set) var busyReason: String?
   package private(set) var bytes = 0
   package private(set) var acknowledgedCount = 0
   package private(set) var acknowledgedTokens = 0
@@ -116,6 +118,7 @@ package struct Outbox: Sendable {
   /// Replay has it. The key decides, not the id: an answer to an earlier sending counts as well.
   package mutating func acknowledge(_ key: TicketKey) {
     guard let index = entries.firstIndex(where: { $0.group.key == key }) else { return }
+    busyReason = nil
     acknowledgedCount += 1
     acknowledgedTokens += entries[index].group.tokenCount
     remove(at: index)
@@ -132,6 +135,7 @@ package struct Outbox: Sendable {
     switch refusal.code {
     case .busy:
       busyCount += 1
+      busyReason = refusal.sentence
       resentCount += 1
       // Whatever else is on its way will be refused as well: one step of the backoff for all.
       if busyUntil == nil { busyUntil = now + backoff.next() }

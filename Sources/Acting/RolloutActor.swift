@@ -10,7 +10,16 @@ public enum RolloutActor {
     do {
       let parent = try ParentPipe.inherited()
       let signals = try SignalWatch()
-      let ending = try run(options, signals: signals, parent: parent, log: log)
+      let watchdog = try Watchdog(
+        options.name, log: log,
+        accountPath: Environment.value(ProcessAccount.environmentName))
+      watchdog.endStopping(
+        withinSeconds: SocketLoop.stopSeconds,
+        because: "its tickets are given to others when their leases end"
+      ) { signals.isStopping || parent?.isOrphaned ?? false }
+      let ending = try run(
+        options, signals: signals, parent: parent, watchdog: watchdog, log: log)
+      watchdog.finish()
       log.info(ending)
       return .success
     } catch {
@@ -22,11 +31,13 @@ public enum RolloutActor {
 
   /// The same within a process that has other things to do; why it ended, in words.
   package static func run(
-    _ options: ActorOptions, signals: SignalWatch?, parent: ParentPipe?, log: Log
+    _ options: ActorOptions, signals: SignalWatch?, parent: ParentPipe?,
+    watchdog: Watchdog? = nil, log: Log
   ) throws -> String {
     let wake = try EventFD()
-    let port = ComputePort(wake: wake)
-    let loop = ComputeLoop(name: options.name, threads: options.threads, port: port, log: log)
+    let port = ComputePort(wake: wake, strand: watchdog?.strand("compute") ?? Strand("compute"))
+    let loop = ComputeLoop(
+      name: options.name, threads: options.threads, port: port, watchdog: watchdog, log: log)
     let worker = try WorkerThread(name: "compute", wakes: wake) { try loop.run() }
     defer {
       port.stop()
@@ -34,7 +45,7 @@ public enum RolloutActor {
     }
     let sockets = try SocketLoop(
       options, numericClass: CPUTransformer.numericClassOfThisMachine, port: port, worker: worker,
-      wake: wake, signals: signals, parent: parent, log: log)
+      wake: wake, signals: signals, parent: parent, watchdog: watchdog, log: log)
     return try sockets.run()
   }
 }

@@ -26,6 +26,8 @@ final class SocketLoop {
   private let worker: WorkerThread
   private let signals: SignalWatch?
   private let parent: ParentPipe?
+  private let watchdog: Watchdog?
+  private let strand: Strand
 
   private var conversation: Conversation
   private var replay: DealerClient
@@ -44,8 +46,10 @@ final class SocketLoop {
 
   init(
     _ options: ActorOptions, numericClass: String, port: ComputePort, worker: WorkerThread,
-    wake: EventFD, signals: SignalWatch?, parent: ParentPipe?, log: Log
+    wake: EventFD, signals: SignalWatch?, parent: ParentPipe?, watchdog: Watchdog? = nil, log: Log
   ) throws {
+    self.watchdog = watchdog
+    strand = watchdog?.strand("sockets") ?? Strand("sockets")
     self.options = options
     self.log = log
     self.wake = wake
@@ -76,6 +80,7 @@ final class SocketLoop {
   /// Until the run is over or the actor is told to stop; why, in words.
   func run() throws -> String {
     while true {
+      account()
       wake.drain()
       if let ending = try whyToEnd() { return ending }
       takeOrders()
@@ -89,6 +94,21 @@ final class SocketLoop {
     }
   }
 
+  /// What this thread says of itself, once a turn.
+  private func account() {
+    if let whom = conversation.waiting {
+      strand.wait(for: whom, until: .after(seconds: 1))
+    } else if let busy {
+      strand.wait(for: busy, until: .after(seconds: 1))
+    } else {
+      strand.work("carrying messages")
+    }
+    let outbox = conversation.outbox
+    watchdog?.set("bytes in the outbox", to: outbox.bytes, of: Outbox.maximumBytes)
+    watchdog?.set("groups in the outbox", to: outbox.count, of: Outbox.maximumCount)
+    watchdog?.set("bytes handed over", to: port.orders.bytes, of: ComputePort.maximumOrderBytes)
+  }
+
   private func whyToEnd() throws -> String? {
     if let signals, signals.isStopping { return "\(signals.lastSignal ?? "a signal") came" }
     if let parent, parent.isOrphaned { return "the supervisor is gone" }
@@ -99,9 +119,18 @@ final class SocketLoop {
     }
   }
 
+  /// Whom this actor waits for with groups in hand, and why.
+  private var busy: String? {
+    conversation.outbox.busyReason.map {
+      "replay to take \(conversation.outbox.count) groups (\($0))"
+    }
+  }
+
   private var progress: Progress {
     var progress = port.progress
-    if fetcher.goal != nil, progress.state.hasPrefix("waiting") { progress.state = fetcher.state }
+    guard progress.state.hasPrefix("waiting") else { return progress }
+    if fetcher.goal != nil { progress.state = fetcher.state }
+    if let busy { progress.state = "waiting for \(busy)" }
     return progress
   }
 

@@ -32,10 +32,12 @@ public final class Learner {
   private let isStopping: () -> Bool
   private let link: ReplayLink
   private let limits: GroupLimits
+  private let strand: Strand
 
   private var version: PolicyVersion { taker.version }
   private var trainer: CohortTrainer { taker.trainer }
   private var phases = PhaseTimer()
+  private var phase = ""
   private var state = "starting"
   private var stateSince = MonotonicClock.now
   private var skippedInARow = 0
@@ -57,6 +59,7 @@ public final class Learner {
     log = parts.log
     isStopping = parts.isStopping
     link = parts.link
+    strand = parts.strand
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
       maximumPromptTokens: taker.trainer.policy.configuration.maximumPositions,
@@ -92,6 +95,7 @@ public final class Learner {
     let taken = try taker.take(
       groups, enter: { self.enter($0) },
       shouldStop: {
+        self.strand.turn()
         self.beat()
         return self.isStopping()
       })
@@ -243,7 +247,9 @@ public final class Learner {
     while true {
       if let fault = server.fault { throw fault }
       setState(
-        isOver ? "done, serving weights until told to stop" : "waiting for the last evaluation")
+        isOver
+          ? "done, serving weights until told to stop"
+          : "waiting for actors to finish the last evaluation")
       if !isOver {
         let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
         if case .lease(let lease) = answer.body, lease.tickets.isEmpty {
@@ -260,18 +266,35 @@ public final class Learner {
     let deadline = Deadline.after(seconds: Double(milliseconds) / 1000)
     while !deadline.hasPassed {
       if isStopping() { throw StopRequested() }
+      strand.turn()
       usleep(useconds_t(min(10_000, 1 + milliseconds * 1000)))
     }
   }
 
+  /// Phases that last as long as the disk takes.
+  private static let diskPhases: Set = ["checkpoint", "record"]
+
   private func enter(_ phase: String) {
     FaultHooks.reach(phase)
     phases.enter(phase)
-    setState(phase == "lease_wait" ? "waiting for a batch" : "step \(version.number): \(phase)")
+    self.phase = phase
+    switch phase {
+    case "lease_wait": setState("waiting for replay to lease step \(version.number)")
+    case "commit_wait": setState("waiting for replay to commit step \(version.number)")
+    default: setState("step \(version.number): \(phase)")
+    }
     beat()
   }
 
   private func setState(_ text: String) {
+    let prefix = "waiting for "
+    if text.hasPrefix(prefix) {
+      strand.wait(for: String(text.dropFirst(prefix.count)), until: .now)
+    } else if Self.diskPhases.contains(phase) {
+      strand.use("the disk: \(text)")
+    } else {
+      strand.work(text)
+    }
     guard text != state else { return }
     state = text
     stateSince = MonotonicClock.now

@@ -19,6 +19,7 @@ struct LearnerParts {
   var log: Log
   var isStopping: () -> Bool
   var link: ReplayLink
+  var strand: Strand
 }
 
 /// What the command line says beside the run.
@@ -43,6 +44,10 @@ public enum LearnerProgram {
       .flag("allow-other-build", "go on with a run that another build, or machine, began"),
     ],
     example: "forage-learner --run runs/arithmetic-001")
+
+  /// From a stop signal to the end of the process: a checkpoint fits in, and the supervisor's own
+  /// time for all roles is 25 s.
+  static let stopSeconds = 15.0
 
   /// Runs the program; the status to exit with.
   public static func main(_ words: [String]) -> ExitCode {
@@ -84,10 +89,20 @@ public enum LearnerProgram {
   private static func learn(_ run: RunFolder, _ options: LearnerOptions, log: Log) throws {
     let signals = try SignalWatch()
     let parent = try ParentPipe.inherited()
-    let isStopping = { signals.isStopping || (parent?.isOrphaned ?? false) }
+    let isStopping = { @Sendable in signals.isStopping || (parent?.isOrphaned ?? false) }
     let lock = try RunLock(run: run, role: "learner")
     defer { withExtendedLifetime(lock) {} }
     let settings = try RunSettings.load(path: run.settings)
+    let watchdog = try Watchdog(
+      "learner", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
+      accountPath: run.account("learner"))
+    defer { watchdog.finish() }
+    watchdog.endStopping(
+      withinSeconds: stopSeconds,
+      because: "a resume takes the steps after the newest checkpoint once more",
+      isAsked: isStopping)
+    let strand = watchdog.strand("train")
+    strand.use("the disk to give the newest checkpoint")
     let checkpoints = try Checkpoints(folder: run.checkpoints, log: log)
     try checkpoints.removeUnfinished()
     let cores = options.threads ?? (settings.learner.threads > 0 ? settings.learner.threads : 1)
@@ -103,7 +118,7 @@ public enum LearnerProgram {
       files: [
         (name: "config.json", bytes: Array(candidate.loaded.model.configuration.configJSON.utf8)),
         (name: "tokenizer.json", bytes: candidate.loaded.tokenizer.json),
-      ], keepCount: settings.learner.lagMax + 2, log: log)
+      ], keepCount: settings.learner.lagMax + 2, watchdog: watchdog, log: log)
     defer { server.stop() }
     let fingerprint = try Fingerprint.ofThisMachine()
     let numericClass = CPUTransformer.numericClassOfThisMachine
@@ -111,7 +126,7 @@ public enum LearnerProgram {
     let link = try ReplayLink(
       to: addresses.replay, in: context, maximumGroupBytes: settings.replay.maximumGroupBytes,
       patienceSeconds: settings.supervisor.stallSeconds,
-      stopDescriptor: signals.fileDescriptor, isStopping: isStopping, log: log
+      stopDescriptor: signals.fileDescriptor, isStopping: isStopping, strand: strand, log: log
     ) {
       Hello(
         role: .learner, name: "learner", numericClass: numericClass,
@@ -134,7 +149,7 @@ public enum LearnerProgram {
           checkpoints: checkpoints),
         tokenizer: loaded.tokenizer, checkpoints: checkpoints, server: server,
         metrics: try MetricsWriter(path: run.metrics), log: log, isStopping: isStopping,
-        link: link))
+        link: link, strand: strand))
     try learner.run()
   }
 

@@ -23,6 +23,7 @@ public final class ReplayLink {
   private let stopDescriptor: Int32
   private let isStopping: () -> Bool
   private let patienceSeconds: Double
+  private let strand: Strand
   private var nextID = 1
   private var lastHeartbeat: Int64 = 0
   /// Of the newest welcome: what leases and commits carry.
@@ -32,7 +33,8 @@ public final class ReplayLink {
   public init(
     to endpoint: String, in context: MessagingContext, maximumGroupBytes: Int,
     patienceSeconds: Double,
-    stopDescriptor: Int32, isStopping: @escaping () -> Bool, log: Log,
+    stopDescriptor: Int32, isStopping: @escaping () -> Bool, strand: Strand = Strand("link"),
+    log: Log,
     hello: @escaping () -> Hello
   ) throws {
     var limits = SocketLimits()
@@ -43,6 +45,7 @@ public final class ReplayLink {
     self.stopDescriptor = stopDescriptor
     self.isStopping = isStopping
     self.patienceSeconds = patienceSeconds
+    self.strand = strand
   }
 
   public var epoch: Int { welcome?.epoch ?? 0 }
@@ -50,6 +53,7 @@ public final class ReplayLink {
   /// Says hello and keeps the welcome.
   @discardableResult
   public func meet() throws -> Welcome {
+    strand.wait(for: "replay at \(client.endpoint) to answer hello", until: .now)
     let answer = try patiently { try self.exchange(isHello: true) { _ in .hello(self.hello()) } }
     guard case .welcome(let welcome) = answer.body else { throw unexpected(answer.body, "hello") }
     self.welcome = welcome
@@ -85,6 +89,7 @@ public final class ReplayLink {
       let pause = Deadline.after(seconds: 1)
       while !pause.hasPassed {
         if isStopping() { throw StopRequested() }
+        strand.turn()
         usleep(20_000)
       }
     }
@@ -99,6 +104,8 @@ public final class ReplayLink {
     while true {
       let isOver = isStopping() && (finishing?.hasPassed ?? true)
       if isOver { throw StopRequested() }
+      let slice = Operations.Deadline.after(seconds: Double(Self.repeatMilliseconds) / 1000)
+      strand.turn(until: slice)
       do {
         var answer: Envelope<Reply>?
         _ = try client.exchange(

@@ -78,7 +78,8 @@ public final class WeightServer: Sendable {
   /// Binds and starts serving the files; versions follow by `publish`. `keepCount` newest versions
   /// are served: lagMax + 2.
   public init(
-    _ addresses: Addresses, files: [(name: String, bytes: [UInt8])], keepCount: Int, log: Log
+    _ addresses: Addresses, files: [(name: String, bytes: [UInt8])], keepCount: Int,
+    watchdog: Watchdog? = nil, log: Log
   ) throws {
     precondition(keepCount > 0, "a server that keeps \(keepCount) versions")
     var initial = Store()
@@ -93,6 +94,7 @@ public final class WeightServer: Sendable {
     let store = Monitor(initial)
     let wake = try EventFD()
     let started = Monitor<Result<(String, String), any Error>?>(nil)
+    let strand = watchdog?.strand("weights") ?? Strand("weights")
     thread = try WorkerThread(name: "weights") {
       let loop: ServingLoop
       do {
@@ -102,9 +104,12 @@ public final class WeightServer: Sendable {
       } catch {
         started.withLock { $0 = .failure(error) }
         started.wakeAll()
+        watchdog?.forget(strand)
         return
       }
-      try loop.run()
+      // A thread that failed is found by `fault`; it turns no more.
+      defer { watchdog?.forget(strand) }
+      try loop.run(strand)
     }
     let result = started.wait(deadline: .after(seconds: Self.startSeconds)) { $0 }
     guard let result else {
@@ -196,8 +201,9 @@ public final class WeightServer: Sendable {
       announceEndpoint = try publisher.bind(to: addresses.announce)
     }
 
-    func run() throws {
+    func run(_ strand: Strand) throws {
       let poller = Poller()
+      strand.work("serving weights")
       poller.add(router)
       poller.add(fileDescriptor: wake.fileDescriptor)
       var nextAnnouncement = Deadline.now
@@ -210,6 +216,7 @@ public final class WeightServer: Sendable {
           if let newest { _ = try publisher.send([newest.encodedAnnouncement()]) }
         }
         try answerRequests()
+        strand.turn(until: nextAnnouncement)
         try poller.wait(timeoutMilliseconds: Int(nextAnnouncement.pollMilliseconds))
       }
     }

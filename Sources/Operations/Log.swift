@@ -27,6 +27,8 @@ public final class Log: Sendable {
   /// Who speaks: "learner", "actor-1".
   public let name: String
   public let level: LogLevel
+  /// The last lines, those below the level among them: what a watchdog prints.
+  public let events = EventRing()
   private let descriptors: [Int32]
   private let ownedDescriptor: Int32?
 
@@ -70,9 +72,12 @@ public final class Log: Sendable {
   public func error(_ text: @autoclosure () -> String) { write(.error, text) }
 
   private func write(_ level: LogLevel, _ text: () -> String) {
-    guard level >= self.level, !descriptors.isEmpty else { return }
+    guard !descriptors.isEmpty else { return }
+    let words = text()
+    events.note(words)
+    guard level >= self.level else { return }
     let bytes = Self.line(
-      stamp: WallClock.timeStamp, name: name, level: level, text: text())
+      stamp: WallClock.timeStamp, name: name, level: level, text: words)
     for descriptor in descriptors {
       // A log that cannot be written must not stop the work; there is nowhere to say so.
       _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }

@@ -45,6 +45,9 @@ public struct RunFolder: Sendable, Equatable {
 
   public func log(_ role: String) -> String { "\(logs)/\(role).log" }
 
+  /// What a process says of itself once a second (`ProcessAccount`).
+  public func account(_ role: String) -> String { "\(logs)/\(role).doing.json" }
+
   /// `checkpoints/step-000100`.
   public func checkpoint(step: Int) -> String {
     precondition(step >= 0, "step \(step)")

@@ -13,6 +13,9 @@ public enum ReplayProgram {
     ],
     example: "forage-replay --run runs/arithmetic-001")
 
+  /// From a stop signal to the end: far actors are told for 2.5 s, and the log is folded.
+  static let stopSeconds = 4.5
+
   /// Runs to the end; what went wrong is in the log and on standard error.
   public static func run(folder path: String, allowedChanges: [String] = []) -> ExitCode {
     // A supervisor appends standard error to the run's own log.
@@ -36,11 +39,18 @@ public enum ReplayProgram {
     let signals = try SignalWatch()
     let parent = try ParentPipe.inherited()
     let settings = try RunSettings.load(path: folder.settings)
+    let watchdog = try Watchdog(
+      "replay", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
+      accountPath: folder.account("replay"))
+    defer { watchdog.finish() }
+    watchdog.endStopping(
+      withinSeconds: stopSeconds, because: "all that was acknowledged is on the disk"
+    ) { signals.isStopping || parent?.isOrphaned ?? false }
     let endpoints = try Endpoints.binding(settings.network, run: folder)
     let context = try MessagingContext()
     let service = try ReplayService(
       settings: settings, folder: folder, endpoint: endpoints.replay, context: context, log: log,
-      allowedChanges: allowedChanges)
+      watchdog: watchdog, allowedChanges: allowedChanges)
     try service.serve(
       until: [signals.fileDescriptor] + (parent.map { [$0.fileDescriptor] } ?? []))
     log.info(

@@ -115,6 +115,8 @@ final class FolderStatus: StatusSource {
     if Files.exists(run.metrics) { state.take(try reader.read()) }
     let folder = try FolderFacts(run)
     state.status = nil
+    state.accounts = run.processAccounts
+    state.isReplaySilent = false
     // Without a replay nobody would answer, and waiting for it would say no more.
     if folder.process("replay") != nil {
       let asked =
@@ -123,6 +125,7 @@ final class FolderStatus: StatusSource {
           endpoint: Endpoints.connecting(settings.network, run: run).replay)
       looker = asked
       state.status = asked.ask(milliseconds: milliseconds)
+      state.isReplaySilent = state.status == nil
     }
     return StatusReport(state: state, hasMetrics: true, folder: folder)
   }

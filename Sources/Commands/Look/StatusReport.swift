@@ -23,19 +23,21 @@ struct StatusReport {
   var plainLine: String {
     guard state.status != nil else { return (liveness + [progress]).joined(separator: ", ") }
     guard hasMetrics else {
-      return ([progress] + queues + RunView.waiting(state)).joined(separator: ", ")
+      return ([progress] + queues + state.graph.lines).joined(separator: ", ")
     }
     return RunView.plainLine(state, elapsedSeconds: elapsedSeconds)
   }
 
   func lines(width: Int) -> [String] {
-    guard let status = state.status else { return liveness + atRest }
+    guard let status = state.status else {
+      return liveness + (isLive ? state.graph.lines.map { "  " + $0 } : []) + atRest
+    }
     // Metrics come a step at a time; the first may be long in coming.
     var lines =
       hasMetrics && state.step > 0
       ? RunView.lines(state, elapsedSeconds: elapsedSeconds, width: width)
-      : [progress] + RunView.waiting(state).map { "  " + $0 }
-    lines += (liveness + queues + peers(status) + losses(status)).map { "  " + $0 }
+      : [progress] + state.graph.lines.map { "  " + $0 }
+    lines += (liveness + queues + levels + peers(status) + losses(status)).map { "  " + $0 }
     return lines
   }
 
@@ -100,6 +102,22 @@ struct StatusReport {
           + "\(evaluation["open"]?.integerValue ?? 0) open")
     }
     return lines
+  }
+
+  /// How full each process's queues are, those of this host.
+  private var levels: [String] {
+    state.accounts.compactMap { account in
+      guard account.condition != nil, !account.gauges.isEmpty else { return nil }
+      let words = account.gauges.map { gauge in
+        let prefix = "bytes "
+        guard gauge.name.hasPrefix(prefix) else {
+          return "\(gauge.value) of \(gauge.maximum) \(gauge.name)"
+        }
+        return "\(DryRun.bytes(gauge.value)) of \(DryRun.bytes(gauge.maximum)) "
+          + gauge.name.dropFirst(prefix.count)
+      }
+      return "queues of \(account.name): " + words.joined(separator: ", ")
+    }
   }
 
   private func peers(_ status: Document) -> [String] {
@@ -173,7 +191,8 @@ struct StatusReport {
         ("step", .integer(state.status == nil ? folder?.committed ?? 0 : step)),
         ("steps", .integer(state.steps)),
       ] + (folder?.members ?? []) + [
-        ("metrics", state.records.last ?? nil), ("replay", state.status ?? nil),
+        ("waits", state.graph.document), ("metrics", state.records.last ?? nil),
+        ("replay", state.status ?? nil),
       ])
   }
 }

@@ -74,23 +74,45 @@ enum RunCommand: Command {
     let lock = try RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
     let signals = try SignalWatch()
+    let log = try Log("run", file: run.log("run"), standardError: false)
+    let watchdog = try Watchdog(
+      "run", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
+      accountPath: run.account("run"))
+    defer { watchdog.finish() }
+    watchdog.endStopping(
+      withinSeconds: stopSeconds,
+      because: "its processes find its pipe closed and end by themselves"
+    ) { signals.isStopping }
+    let strand = watchdog.strand("supervise")
+    strand.use("processes of an earlier session to end")
     try awaitOrphans(run, signals)
     let began = MonotonicClock.now
     let parts = try RunParts(settings, source: run.settings, run: run)
     let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
     say("run \(run.path): \(cores) threads, log files in \(run.logs)")
     let preparation = RunPreparation(
-      run: run, parts: parts, threads: cores, say: say, shouldStop: { signals.isStopping })
+      run: run, parts: parts, threads: cores, say: say,
+      shouldStop: {
+        strand.work("preparing the run")
+        return signals.isStopping
+      })
     guard try preparation.prepare() else { return stopped(run) }
 
     let training = try RunTraining(
-      run: run, settings: settings, allowance, cores: cores, signals: signals, isPlain: isPlain)
+      run: run, settings: settings, allowance, cores: cores, signals: signals, isPlain: isPlain,
+      strand: strand)
     guard try training.carryOut() else {
       return signals.count > 1 ? .interrupted : stopped(run)
     }
     // All sessions of the run, by the learner's own clock: what a resumed run took as well.
+    strand.work("evaluating the last version")
+    let shouldStop = {
+      strand.turn()
+      return signals.isStopping
+    }
     let learningSeconds = try ReportSource(run).trainingSeconds()
-    guard let sentence = try conclude(run, parts, cores, signals, seconds: learningSeconds) else {
+    guard let sentence = try conclude(run, parts, cores, shouldStop, seconds: learningSeconds)
+    else {
       return stopped(run)
     }
     try ReportSource(run).write(sentence: sentence)
@@ -126,12 +148,15 @@ enum RunCommand: Command {
     }
   }
 
+  /// From a signal to the end, whatever is under way.
+  private static let stopSeconds = 24.5
+
   /// Longer than a learner may take for its last checkpoint.
   private static let orphanSeconds = 30.0
 
   /// Evaluates the last version and says, in a sentence, what the run came to.
   private static func conclude(
-    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ signals: SignalWatch, seconds: Double
+    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ shouldStop: () -> Bool, seconds: Double
   ) throws -> String? {
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     guard let last = try checkpoints.newestGood() else {
@@ -147,7 +172,7 @@ enum RunCommand: Command {
     say("evaluating version \(version)")
     guard
       let result = RunPreparation.heldOut(
-        policy, parts, shouldStop: { signals.isStopping })
+        policy, parts, shouldStop: shouldStop)
     else { return nil }
     try held.record("after", version: version, result)
     say("after: \(HeldOutResults.words(result.document))")

@@ -18,6 +18,14 @@ package struct RunState {
   package private(set) var evaluations: [(version: Int, accuracy: Double, reward: Double)] = []
   /// Replay's own account; nil when it did not answer.
   package var status: Document?
+  /// What the processes of this host wrote of themselves.
+  package var accounts: [ProcessAccount] = []
+  /// Replay holds its lock and did not answer.
+  package var isReplaySilent = false
+
+  package var graph: WaitGraph {
+    WaitGraph(accounts: accounts, status: status, isReplaySilent: isReplaySilent)
+  }
 
   package init(name: String, steps: Int) {
     self.name = name

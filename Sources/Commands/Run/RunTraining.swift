@@ -12,8 +12,16 @@ final class RunTraining {
   static let tickMilliseconds: UInt32 = 100
   static let viewSeconds = 1.0
   static let plainSeconds = 10.0
+  /// Lines of the run's own log that a stall quotes.
+  static let quotedEvents = 12
   /// How long actors may take for the last evaluation before the run ends without it.
   static let lastEvaluationSeconds = 120.0
+
+  /// From a signal to the end of the run are 25 s. Actors keep nothing that is not theirs to lose;
+  /// the learner may write a checkpoint, replay tells far actors and folds its log.
+  static let actorStopSeconds = 2.5
+  static let learnerStopSeconds = 16.0
+  static let replayStopSeconds = 5.0
 
   private let run: RunFolder
   private let settings: RunSettings
@@ -21,6 +29,8 @@ final class RunTraining {
   private let supervisor: Supervisor
   private let isInteractive: Bool
   private let looker: StatusLooker
+  private let strand: Strand
+  private let log: Log
   private var state: RunState
   private var reader: MetricsReader
   private var drawnLines = 0
@@ -28,13 +38,18 @@ final class RunTraining {
 
   init(
     run: RunFolder, settings: RunSettings, _ allowance: ResumeAllowance, cores: Int,
-    signals: SignalWatch, isPlain: Bool
+    signals: SignalWatch, isPlain: Bool, strand: Strand
   ) throws {
+    self.strand = strand
     self.run = run
     self.settings = settings
     self.signals = signals
     isInteractive = Terminal.isInteractive && !isPlain
-    let log = try Log("run", file: run.log("run"), standardError: !isInteractive)
+    log = try Log("run", file: run.log("run"), standardError: !isInteractive)
+    // Of processes of an earlier session.
+    for account in run.processAccounts where account.name != "run" {
+      try Files.remove(run.account(account.name))
+    }
     supervisor = try Supervisor(
       try Self.plans(run, settings, allowance, cores: cores), settings: settings.supervisor,
       log: log)
@@ -46,12 +61,13 @@ final class RunTraining {
 
   /// True at the end of the run, false when asked to stop before it.
   func carryOut() throws -> Bool {
-    defer { supervisor.stop(isUrgent: { self.signals.count > 1 }) }
+    defer { supervisor.stop(strand: strand, isUrgent: { self.signals.count > 1 }) }
     var nextView = Deadline.now
     var nextStatus = Deadline.now
     var lastProgress = Deadline.after(seconds: settings.supervisor.stallSeconds)
     var finishedBy: Deadline?
     while true {
+      strand.work("watching over the processes")
       if signals.isStopping {
         clearView()
         RunCommand.say("stopping: actors, then the learner with a checkpoint, then replay")
@@ -60,7 +76,9 @@ final class RunTraining {
       let before = committedSteps
       if Files.exists(run.metrics) { state.take(try reader.read()) }
       if nextStatus.hasPassed {
-        state.status = looker.ask()
+        state.status = ask()
+        state.accounts = run.processAccounts
+        state.isReplaySilent = state.status == nil
         nextStatus = .after(seconds: Self.viewSeconds)
       }
       if committedSteps > before {
@@ -85,7 +103,10 @@ final class RunTraining {
           return true
         }
       } else if lastProgress.hasPassed {
-        throw stalled()
+        guard let outside = state.graph.outsideWait else { throw stalled() }
+        // Nobody here could proceed, so nobody is ended: it is said, and waited for.
+        say("no step for \(settings.supervisor.stallSeconds) s: \(outside)")
+        lastProgress = .after(seconds: settings.supervisor.stallSeconds)
       }
       usleep(Self.tickMilliseconds * 1000)
     }
@@ -96,29 +117,53 @@ final class RunTraining {
     max(state.step, Int(state.status?.number("step") ?? 0))
   }
 
+  private func ask() -> Document? {
+    strand.wait(
+      for: "replay to say how it stands",
+      until: .after(seconds: Double(StatusLooker.answerMilliseconds) / 1000))
+    defer { strand.work("watching over the processes") }
+    return looker.ask()
+  }
+
   /// Whether replay says that the last version's evaluation is done too.
   private func isEvaluated() -> Bool {
-    state.status = looker.ask()
+    state.status = ask()
     return state.status?["isFinished"] == .bool(true)
   }
 
   private func stalled() -> Failure {
-    let who = RunView.waiting(state).joined(separator: "\n  ")
+    let who = state.graph.lines.joined(separator: "\n  ")
+    let now = MonotonicClock.now
+    let events = log.events.last.suffix(Self.quotedEvents).map { event in
+      "\(RunView.format(Double(now - event.at) / 1e9, 1)) s before: \(event.text)"
+    }.joined(separator: "\n  ")
     return Failure(
       "train", on: run.path,
       happened: "no step for \(settings.supervisor.stallSeconds) s; who waits for whom:\n  "
-        + (who.isEmpty ? "replay does not answer" : who),
+        + (who.isEmpty ? "replay does not answer" : who) + "\nthe last events here:\n  " + events,
       remedy: "look at \(run.logs); raise supervisor.stallSeconds if a step takes that long",
       exitCode: .stalled)
   }
 
+  private func say(_ line: String) {
+    clearView()
+    log.warning(line)
+    if isInteractive { RunCommand.say(line) }
+  }
+
   private func show() {
+    // A terminal that was stopped takes nothing until it goes on.
+    strand.use("the terminal to take output")
+    defer { strand.work("watching over the processes") }
     let elapsed = MonotonicClock.seconds(since: began)
     guard isInteractive else {
       RunCommand.say(RunView.plainLine(state, elapsedSeconds: elapsed))
       return
     }
-    let lines = RunView.lines(state, elapsedSeconds: elapsed, width: Terminal.columns)
+    let width = Terminal.columns
+    let lines = RunView.lines(state, elapsedSeconds: elapsed, width: width).map {
+      $0.clipped(to: width)
+    }
     clearView()
     Terminal.write(lines.joined(separator: "\n") + "\n")
     drawnLines = lines.count
@@ -144,19 +189,20 @@ final class RunTraining {
       ChildPlan(
         name: "replay", program: "\(programs)/forage-replay",
         arguments: ["--run", run.path] + allowance.replayArguments,
-        logPath: run.log("replay"), stopSeconds: 10),
+        logPath: run.log("replay"), stopSeconds: replayStopSeconds),
       ChildPlan(
         name: "learner", program: "\(programs)/forage-learner",
         arguments: ["--run", run.path, "--threads", String(learnerThreads)]
           + allowance.learnerArguments,
-        logPath: run.log("learner"), stopSeconds: 25),
+        logPath: run.log("learner"), stopSeconds: learnerStopSeconds),
     ]
     for index in 0..<actors {
       plans.append(
         ChildPlan(
           name: "actor-\(index)", program: "\(programs)/forage-actor",
           arguments: [replay, "--name", "actor-\(index)", "--threads", String(actorThreads)],
-          logPath: run.log("actor-\(index)"), stopSeconds: 5))
+          logPath: run.log("actor-\(index)"), stopSeconds: actorStopSeconds,
+          environment: [ProcessAccount.environmentName: run.account("actor-\(index)")]))
     }
     return plans
   }

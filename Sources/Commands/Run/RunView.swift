@@ -8,7 +8,7 @@ package enum RunView {
   /// Wider terminals get no wider bars: they would not tell more.
   package static let maximumWidth = 120
 
-  /// The full view, at most `width` columns.
+  /// The full view, at most `width` columns but for who waits for whom, which may be longer.
   package static func lines(_ state: RunState, elapsedSeconds: Double, width: Int) -> [String] {
     let width = min(width, maximumWidth)
     var lines = [progressLine(state, elapsedSeconds: elapsedSeconds, width: width)]
@@ -16,8 +16,7 @@ package enum RunView {
     lines.append(objectiveLine(state))
     lines.append(speedLine(state))
     lines.append(stepLine(state, width: width))
-    lines += waitingLines(state)
-    return lines.map { clip($0, to: width) }
+    return lines.map { $0.clipped(to: width) } + waitingLines(state)
   }
 
   /// One line for a log.
@@ -86,23 +85,7 @@ package enum RunView {
   }
 
   private static func waitingLines(_ state: RunState) -> [String] {
-    waiting(state).map { "  " + $0 }
-  }
-
-  /// Who does or waits for what, and since when, by replay's account.
-  package static func waiting(_ state: RunState) -> [String] {
-    var lines: [String] = []
-    for peer in state.status?["peers"]?.elements ?? [] where peer.text("role") != "looker" {
-      let name = peer.text("name") ?? "?"
-      let doing = peer.text("state") ?? ""
-      let since = peer.number("stateMilliseconds").map { " for \(format($0 / 1000, 1)) s" } ?? ""
-      lines.append("\(name): \(doing.isEmpty ? "no word yet" : doing)\(since)")
-    }
-    for wait in state.status?["waits"]?.elements ?? [] {
-      let since = wait.number("milliseconds").map { " for \(format($0 / 1000, 1)) s" } ?? ""
-      lines.append("\(wait.text("who") ?? "?") waits for \(wait.text("for") ?? "?")\(since)")
-    }
-    return lines
+    state.graph.lines.map { "  " + $0 }
   }
 
   // MARK: - Facts
@@ -188,9 +171,5 @@ package enum RunView {
       return "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))"
     }
     return "\(whole / 60):\(two(whole % 60))"
-  }
-
-  private static func clip(_ line: String, to width: Int) -> String {
-    line.count <= width ? line : String(line.prefix(width - 1)) + "…"
   }
 }

@@ -17,10 +17,13 @@ package struct ChildPlan {
   package var logPath: String
   /// How long it may take to stop by itself: a learner writes a checkpoint first.
   package var stopSeconds: Double
+  package var environment: [String: String?]
 
   package init(
-    name: String, program: String, arguments: [String], logPath: String, stopSeconds: Double
+    name: String, program: String, arguments: [String], logPath: String, stopSeconds: Double,
+    environment: [String: String?] = [:]
   ) {
+    self.environment = environment
     self.name = name
     self.program = program
     self.arguments = arguments
@@ -91,7 +94,7 @@ package final class Supervisor {
 
   /// Stops everybody, last started first; each may take its time, then it is killed. `isUrgent`,
   /// asked all along, ends the patience: a second Ctrl-C.
-  package func stop(isUrgent: () -> Bool = { false }) {
+  package func stop(strand: Strand = Strand("supervise"), isUrgent: () -> Bool = { false }) {
     var index = wards.count
     while index > 0 {
       // Processes that share a stop time and came one after another stop together: all actors.
@@ -102,6 +105,7 @@ package final class Supervisor {
       let deadline = Deadline.after(seconds: seconds)
       for position in index..<end {
         guard let child = wards[position].child else { continue }
+        strand.wait(for: "\(wards[position].plan.name) to stop", until: deadline)
         if let ended = wait(for: child, deadline, isUrgent) {
           if !ended.isSuccess { log.warning("\(wards[position].plan.name) \(ended)") }
         } else {
@@ -129,8 +133,8 @@ package final class Supervisor {
   private func start(_ index: Int) throws(Failure) {
     let plan = wards[index].plan
     wards[index].child = try ChildProcess(
-      plan.program, plan.arguments, output: .append(plan.logPath), error: .append(plan.logPath),
-      lifeline: lifeline)
+      plan.program, plan.arguments, environment: plan.environment, output: .append(plan.logPath),
+      error: .append(plan.logPath), lifeline: lifeline)
     log.info("started \(plan.name), process \(wards[index].child?.processID ?? 0)")
   }
 

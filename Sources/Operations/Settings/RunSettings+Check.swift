@@ -86,6 +86,12 @@ extension RunSettings {
         "\(supervisor.firstBackoffSeconds) s is above maximumBackoffSeconds"
           + " \(supervisor.maximumBackoffSeconds) s")
     }
+    if supervisor.hangSeconds >= supervisor.stallSeconds {
+      throw fields.supervisor.error(
+        "hangSeconds",
+        "\(supervisor.hangSeconds) s are not below stallSeconds = \(supervisor.stallSeconds): the"
+          + " run would end before a process that hangs is started again; lower hangSeconds")
+    }
     if supervisor.stallSeconds <= replay.ticketLeaseSeconds {
       throw fields.supervisor.error(
         "stallSeconds",

@@ -262,11 +262,18 @@ public struct SupervisorSection: Sendable {
   public var maximumBackoffSeconds: Double
   /// Without a step for this long the run says who waits for whom and ends.
   public var stallSeconds: Double
+  /// A thread that could go on and does not for this long ends its process; 0 is a third of
+  /// `stallSeconds`, so that there is time to start it again.
+  public var hangSeconds: Double
+
+  /// `hangSeconds` as it came to.
+  public var patienceSeconds: Double { hangSeconds > 0 ? hangSeconds : stallSeconds / 3 }
 
   init(_ fields: Fields) throws(DocumentError) {
     maximumDeaths = try fields.integer("maximumDeaths", default: 5, in: 1...1000)
     firstBackoffSeconds = try fields.number("firstBackoffSeconds", default: 0.5, in: 0.01...3600)
     maximumBackoffSeconds = try fields.number("maximumBackoffSeconds", default: 30, in: 0.01...3600)
     stallSeconds = try fields.number("stallSeconds", default: 300, in: 1...86_400)
+    hangSeconds = try fields.number("hangSeconds", default: 0, in: 0...86_400)
   }
 }

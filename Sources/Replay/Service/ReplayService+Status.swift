@@ -4,6 +4,20 @@ import Documents
 import Operations
 
 extension ReplayService {
+  /// How full what can fill up is.
+  var gauges: [Watchdog.Gauge] {
+    [
+      .init(
+        name: "bytes of groups going to disk", value: pendingBytes,
+        maximum: settings.replay.maximumQueuedBytes),
+      .init(
+        name: "bytes of groups cached", value: cache.bytes, maximum: cache.maximumBytes),
+      .init(
+        name: "bytes of the log", value: store.logBytes, maximum: LedgerStore.Limits.maximumLogBytes
+      ),
+    ]
+  }
+
   func statusDocument() -> Document {
     let now = MonotonicClock.now
     let peers = ledger.peerStatus().map { peer, members in

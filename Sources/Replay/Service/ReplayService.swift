@@ -60,12 +60,17 @@ package final class ReplayService {
   private var nextTick: Int64 = 0
   private var nextSecond: Int64 = 0
   let started = MonotonicClock.now
+  private let watchdog: Watchdog?
+  private let strand: Strand
 
   /// Opens the ledger and listens. Throws `LedgerError`, `MessagingError` or `Failure`.
   package init(
     settings: RunSettings, folder: RunFolder, endpoint: String, context: MessagingContext, log: Log,
-    allowedChanges: [String] = []
+    watchdog: Watchdog? = nil, allowedChanges: [String] = []
   ) throws {
+    self.watchdog = watchdog
+    strand = watchdog?.strand("serve") ?? Strand("serve")
+    strand.use("the disk to open the ledger")
     self.settings = settings
     self.folder = folder
     self.log = log
@@ -113,7 +118,9 @@ package final class ReplayService {
   /// queued. Throws when the storage fails: what was acknowledged is safe, and a restart goes on.
   package func serve(until descriptors: [Int32]) throws {
     let stops = descriptors.map { poller.add(fileDescriptor: $0) }
+    strand.work("serving")
     while true {
+      strand.turn()
       try poller.wait(timeoutMilliseconds: pollMilliseconds)
       try readMessages()
       try flushIfDue()
@@ -123,6 +130,7 @@ package final class ReplayService {
     }
     try tellFarActors()
     try flush()
+    strand.use("the disk to fold the log")
     try store.foldLog()
     log.info("stopped: step \(ledger.nextStep) of \(settings.run.steps)")
   }
@@ -194,6 +202,7 @@ package final class ReplayService {
     nextTick = now + Limits.tickNanoseconds
     if now >= nextSecond {
       nextSecond = now + Limits.secondNanoseconds
+      for gauge in gauges { watchdog?.set(gauge.name, to: gauge.value, of: gauge.maximum) }
       watchDisk()
       rules.readModel(log: log)
       try store.limitLog()
@@ -329,6 +338,8 @@ package final class ReplayService {
   /// False when the disk is full; any other fault of the storage ends the process, because after a
   /// failed fsync nobody knows what is on the disk but a process that reads it anew.
   private func isWritten(_ writes: [PendingWrite]) throws(LedgerError) -> Bool {
+    strand.use("the disk to take a commit")
+    defer { strand.work("serving") }
     do {
       try store.write(writes)
       return true
