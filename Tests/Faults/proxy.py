@@ -22,7 +22,7 @@ class Proxy:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
-        server = await asyncio.start_server(self.take, "127.0.0.1", self.options.port)
+        server = await asyncio.start_server(self.take, self.options.bind, self.options.port)
         await stop.wait()
         server.close()
 
@@ -86,6 +86,7 @@ def main():
     parser.add_argument("service")
     parser.add_argument("--cut-replies", type=int, nargs=2)
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--seed", type=int, default=0)
     proxy = Proxy(parser.parse_args())
     asyncio.run(proxy.serve())
