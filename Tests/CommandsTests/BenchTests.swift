@@ -159,13 +159,34 @@ private final class BenchTestFolder {
     #expect(output.contains("A version of 3 MB is whole and checked at the last of 3 actors"))
   }
 
+  @Test func `disk tells how long a commit takes, and more groups together are more a second`()
+    throws
+  {
+    let folder = try BenchTestFolder()
+    let (exit, output, error) = try bench([
+      "disk", folder.path, "--megabytes", "2", "--repeats", "2", "--json",
+    ])
+    #expect(exit == .exited(0), "\(error)")
+    let document = try JSON.parse(Array(output.utf8), source: "output")
+    let middle = try #require(figure("commit, 1 group, p50", in: document))
+    let longest = try #require(figure("commit, 1 group, max", in: document))
+    #expect(middle > 0 && longest >= middle)
+    let one = try #require(figure("commit, 1 group each", in: document))
+    let many = try #require(figure("commit, 256 groups each", in: document))
+    // 256 rows cost one fsync together: on any disk that is more than twice as many.
+    #expect(many > 2 * one)
+    #expect(try Files.list(folder.path) == [])
+  }
+
   // MARK: what is refused
 
   @Test(arguments: [
     (["generat"], "did you mean generate?"), (["ledger", "--batch", "3"], "--batch, an option of"),
     (["step", "--heads", "3"], "heads of an even size"),
     (["step", "folder"], "\"folder\" is one argument too many"),
-    (["ledger", "--bytes", "100"], "ask for"), (["weights", "--transport", "udp"], "tcp or ipc"),
+    (["ledger", "--bytes", "100"], "ask for"),
+    (["disk", "--actors", "2"], "--actors, an option of"),
+    (["weights", "--transport", "udp"], "tcp or ipc"),
     (["generate", "--new", "1"], "a whole number from 2"),
     (["ledger", "--actors", "9", "--groups", "8"], "at least one for each of 9 actors"),
   ])

@@ -10,10 +10,12 @@ enum BenchCommand: Command {
   static let usage = Usage(
     "forage bench",
     "Measures one role alone on made data: WHAT is generate (tokens sampled), step (a learner's "
-      + "step), ledger (groups on the disk) or weights (a version on its way to actors).",
+      + "step), ledger (groups on the disk), weights (a version on its way to actors) or disk "
+      + "(commits and files made safe).",
     positionals: [
-      .init("WHAT", "generate, step, ledger or weights"),
-      .init("DIR", "ledger: the folder whose disk is measured; . by default", isRequired: false),
+      .init("WHAT", "generate, step, ledger, weights or disk"),
+      .init(
+        "DIR", "ledger, disk: the folder whose disk is measured; . by default", isRequired: false),
     ],
     options: BenchKind.options + [
       .value("repeats", "N", "measurements a figure is the median of; 5 by default"),
@@ -41,6 +43,7 @@ enum BenchCommand: Command {
       case .step: try StepBench(arguments).run(repeats: repeats)
       case .ledger: try LedgerBench(arguments).run(repeats: repeats)
       case .weights: try WeightsBench(arguments).run(repeats: repeats)
+      case .disk: try DiskBench(arguments).run(repeats: repeats)
       }
     Terminal.write(
       arguments.flag("json") ? JSON.write(report.document, pretty: true) + "\n" : report.text)
@@ -50,7 +53,7 @@ enum BenchCommand: Command {
 
 /// What is measured, and which options it takes.
 enum BenchKind: String, CaseIterable {
-  case generate, step, ledger, weights
+  case generate, step, ledger, weights, disk
 
   /// Each with those who take it.
   private static let table: [(kinds: [BenchKind], option: Usage.Option)] = [
@@ -75,8 +78,14 @@ enum BenchKind: String, CaseIterable {
     ([.step], .value("microbatch", "N", "step: tokens of one pass; 8192 by default")),
     ([.generate, .step], .threads),
     ([.ledger, .weights], .value("actors", "N", "ledger: 8 by default; weights: 2")),
-    ([.ledger], .value("bytes", "N", "ledger: about so many a group; 4096 by default")),
-    ([.weights], .value("megabytes", "N", "weights: of a version, in 10^6 bytes; 256 by default")),
+    (
+      [.ledger, .disk],
+      .value("bytes", "N", "ledger: about so many a group; disk: of a row; 4096 by default")
+    ),
+    (
+      [.weights, .disk],
+      .value("megabytes", "N", "weights: of a version; disk: of a file; 256 of 10^6 bytes")
+    ),
     ([.weights], .value("transport", "NAME", "weights: tcp (the default) or ipc")),
   ]
 
@@ -91,7 +100,7 @@ enum BenchKind: String, CaseIterable {
         fact: .unexpectedPositional(
           "--\(option.name), an option of \(kinds.map(\.rawValue).joined(separator: " and ")),"))
     }
-    if self != .ledger, let folder = arguments.positional(1) {
+    if self != .ledger, self != .disk, let folder = arguments.positional(1) {
       throw ArgumentError(program: arguments.usage.program, fact: .unexpectedPositional(folder))
     }
   }

@@ -63,16 +63,7 @@ package final class LedgerStore {
     self.path = path
     database = try Database(path: path, mode: .readWrite)
     _ = try Schema.checkedVersion(of: database)
-    // The page size can be chosen only before the first table, and before WAL.
-    try database.execute("PRAGMA page_size = \(Limits.pageBytes)")
-    _ = try database.value("PRAGMA journal_mode = WAL")
-    try database.execute(
-      """
-      PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -65536;
-      PRAGMA wal_autocheckpoint = \(Limits.automaticCheckpointPages);
-      PRAGMA journal_size_limit = \(Limits.maximumLogBytes);
-      """)
+    try Self.makeDurable(database)
     try Self.check(database)
     try Schema.migrate(database)
     let recorded = try Self.setting("lineage", in: database)
@@ -88,6 +79,20 @@ package final class LedgerStore {
     guard begun == settings else {
       throw .otherSettings(path: path, recorded: begun, given: settings)
     }
+  }
+
+  /// What `acknowledged` rests on: a log that is fsynced with each commit, and no mapped pages.
+  static func makeDurable(_ database: Database) throws(LedgerError) {
+    // The page size can be chosen only before the first table, and before WAL.
+    try database.execute("PRAGMA page_size = \(Limits.pageBytes)")
+    _ = try database.value("PRAGMA journal_mode = WAL")
+    try database.execute(
+      """
+      PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -65536;
+      PRAGMA wal_autocheckpoint = \(Limits.automaticCheckpointPages);
+      PRAGMA journal_size_limit = \(Limits.maximumLogBytes);
+      """)
   }
 
   /// SQLite's own check of pages and b-trees; the digests of rows are checked when rows are used.
