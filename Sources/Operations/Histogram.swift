@@ -5,7 +5,7 @@
 // is a file of its own. Buckets are linear within each power of two (Tene's HdrHistogram): 128 to
 // an octave, so that a bucket is narrower than 1 % of what it holds.
 
-/// Durations in nanoseconds, from 0 to a little above an hour; longer ones count in the last bucket.
+/// Durations in nanoseconds, from 0 to above an hour; longer ones count in the last bucket.
 public struct Histogram: Sendable, Equatable {
   private static let subBuckets = 128
   private static let subBucketBits = 7
