@@ -115,7 +115,7 @@ let package = Package(
       [
         "Replay", "CSQLite", "Experience", "Digests", "Documents", "Wire", "Messaging",
         "Operations",
-      ]),
+      ], exclude: ["Fixtures"]),
     tests(
       "Acting",
       [

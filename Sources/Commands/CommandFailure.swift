@@ -21,7 +21,7 @@ enum CommandFailure {
     switch error {
     case .missing: .noInput
     case .sqlite: error.isDamage ? .badInput : .storage
-    case .foreign, .newer, .damaged, .otherSettings: .badInput
+    case .foreign, .newer, .older, .damaged, .otherSettings: .badInput
     }
   }
 }

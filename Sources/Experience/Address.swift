@@ -14,6 +14,8 @@ public enum RandomDomain: UInt64, Sendable {
   case initialization = 6
   case shuffle = 7
   case backoff = 8
+  /// Which groups are trained on once more, and in which order.
+  case replay = 9
 }
 
 /// Hashes addresses to random numbers.

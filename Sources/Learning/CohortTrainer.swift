@@ -14,6 +14,7 @@ import Wire
 /// What a step came to.
 public struct StepResult: Sendable {
   public var outcome: StepOutcome
+  /// Of the groups trained for the first time.
   public var rollouts: RolloutStatistics
   public var loss: LossStatistics
   /// Before clipping; 0 when nothing was trained.
@@ -75,11 +76,12 @@ public final class CohortTrainer {
   /// Whether weights and moments are numbers, every one.
   var isFinite: Bool { policy.isFinite && optimizer.isFinite }
 
-  /// Trains on `groups`, in this order, as step `step`. `enter` hears the name of each phase as it
-  /// begins; `shouldStop` is asked between microbatches.
+  /// Trains on `groups`, in this order, as step `step`. The first `freshCount` are trained for the
+  /// first time, nil is all; groups of another `lineage` are never counted as of this very policy.
+  /// `enter` hears the name of each phase as it begins; `shouldStop` is asked between microbatches.
   public func train(
-    _ groups: [TrajectoryGroup], step: Int, enter: (String) -> Void = { _ in },
-    shouldStop: () -> Bool = { false }
+    _ groups: [TrajectoryGroup], step: Int, freshCount: Int? = nil, lineage: String? = nil,
+    enter: (String) -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws(StepInterrupted) -> StepResult {
     enter("credit")
     var cohort = Cohort(groups: groups.map(CohortGroup.init))
@@ -103,12 +105,21 @@ public final class CohortTrainer {
       enter("reference")
       try measureReference(&cohort, groups, chosen: chosen, shouldStop: shouldStop)
     }
+    var rollouts = credit.rollouts
+    if let freshCount, freshCount < groups.count {
+      rollouts =
+        Credit(
+          Cohort(groups: Array(cohort.groups.prefix(freshCount))), settings: objective,
+          current: current.map { Array($0.prefix(freshCount)) }
+        ).rollouts
+    }
     var result = StepResult(
-      outcome: .empty, rollouts: credit.rollouts, loss: LossStatistics(), gradientNorm: 0,
+      outcome: .empty, rollouts: rollouts, loss: LossStatistics(), gradientNorm: 0,
       learningRate: schedule.rate(step: step), trajectories: [], rows: 0, microbatches: 0,
       mismatchedTokens: 0, freshTokens: 0)
     try gather(
-      groups, cohort, credit, chosen: chosen, step: step, &result, enter: enter,
+      groups, cohort, credit, chosen: chosen, &result,
+      isFresh: { $0.number == step && (lineage == nil || $0.lineage == lineage) }, enter: enter,
       shouldStop: shouldStop)
     // The last moment at which the weights are as they were.
     if shouldStop() { throw StepInterrupted() }
@@ -119,8 +130,9 @@ public final class CohortTrainer {
 
   /// Forward, slopes and backward over all microbatches.
   private func gather(
-    _ groups: [TrajectoryGroup], _ cohort: Cohort, _ credit: Credit, chosen: [[Int]], step: Int,
-    _ result: inout StepResult, enter: (String) -> Void, shouldStop: () -> Bool
+    _ groups: [TrajectoryGroup], _ cohort: Cohort, _ credit: Credit, chosen: [[Int]],
+    _ result: inout StepResult, isFresh: (PolicyVersion) -> Bool, enter: (String) -> Void,
+    shouldStop: () -> Bool
   ) throws(StepInterrupted) {
     var trained: [[TrajectoryStatistics?]] = groups.map { $0.trajectories.map { _ in nil } }
     policy.zeroGradients()
@@ -138,7 +150,7 @@ public final class CohortTrainer {
           let range = ranges.removeFirst()
           let current = Array(scores.logProbs[range])
           let group = groups[part.group]
-          if group.version.number == step {
+          if isFresh(group.version) {
             let behavior = group.trajectories[index].completion.behaviorLogProbs
             result.freshTokens += current.count
             result.mismatchedTokens += zip(current, behavior).count {

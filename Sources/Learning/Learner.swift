@@ -93,7 +93,7 @@ public final class Learner {
     let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
     for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
     let taken = try taker.take(
-      groups, enter: { self.enter($0) },
+      groups, freshCount: lease.tickets.count, enter: { self.enter($0) },
       shouldStop: {
         self.strand.turn()
         self.beat()
@@ -113,11 +113,11 @@ public final class Learner {
       let answer = try link.ask { .lease(LeaseRequest(step: step, epoch: $0)) }
       switch answer.body {
       case .lease(let lease):
-        guard lease.step == step, lease.tickets.count == answer.payload.count else {
+        guard lease.step == step, lease.batch.count == answer.payload.count else {
           throw Failure(
             "lease step \(step) from", on: "replay",
             happened: "the answer is of step \(lease.step) with \(answer.payload.count) groups for "
-              + "\(lease.tickets.count) tickets",
+              + "\(lease.batch.count) tickets",
             remedy: "both ends must be of one version of Forage", exitCode: .internal)
         }
         return (lease, answer.payload)
@@ -149,7 +149,7 @@ public final class Learner {
       .commit(
         StepCommit(
           step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets,
-          version: taken.version, stateDigest: taken.chain, checkpoint: name,
+          reused: lease.reused, version: taken.version, stateDigest: taken.chain, checkpoint: name,
           trajectories: result.trajectories))
     }
     guard case .committed(let committed) = answer.body, committed.step == step else {
@@ -212,7 +212,8 @@ public final class Learner {
     let served = server.counters.bytesServed
     defer { lastServed = served }
     let record = StepRecord(
-      step: step, result: result, lease: lease, groups: groups, phases: report,
+      step: step, lineage: version.lineage, result: result, lease: lease, groups: groups,
+      phases: report,
       leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
       receivedBytes: max(0, received - lastReceived), actors: rates)
     try metrics.append(record.document())

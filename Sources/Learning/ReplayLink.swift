@@ -39,6 +39,7 @@ public final class ReplayLink {
   ) throws {
     var limits = SocketLimits()
     limits.maximumFrameBytes = max(limits.maximumFrameBytes, maximumGroupBytes)
+    limits.maximumMessageBytes = RunSettings.maximumLeaseBytes + WireLimits.maximumControlBytes
     client = try DealerClient(to: endpoint, peer: "replay", in: context, limits: limits)
     self.hello = hello
     self.log = log

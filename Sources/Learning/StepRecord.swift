@@ -10,8 +10,11 @@ import Wire
 /// What a step's line is made from.
 struct StepRecord {
   var step: Int
+  /// Of the run: a group of another one, which an offline run learns from, has no lag here.
+  var lineage: String
   var result: StepResult
   var lease: BatchLease
+  /// Of the lease, in its order: fresh ones, then those trained once more.
   var groups: [TrajectoryGroup]
   var phases: PhaseReport
   /// Payload bytes of the lease, and of weights served since the step before.
@@ -33,6 +36,7 @@ struct StepRecord {
     addRollouts(add, count)
     addLoss(add, count)
     addLag(add, count)
+    addReuse(add, count)
     for drop in lease.dropped {
       count("dropped/\(drop.reason)/groups", drop.groups)
       count("dropped/\(drop.reason)/tokens", drop.tokens)
@@ -51,7 +55,7 @@ struct StepRecord {
 
   private func addRollouts(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
     let rollouts = result.rollouts
-    let trajectories = groups.flatMap(\.trajectories)
+    let trajectories = fresh.flatMap(\.trajectories)
     let total = Double(max(1, trajectories.count))
     add("reward", rollouts.rewardMean)
     add("reward_std", rollouts.rewardDeviation)
@@ -102,9 +106,26 @@ struct StepRecord {
   }
 
   private func addLag(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
-    let lags = groups.map { step - $0.version.number }
-    add("lag/mean", Double(lags.reduce(0, +)) / Double(max(1, lags.count)))
-    count("lag/max", lags.max() ?? 0)
+    let lags = fresh.filter { $0.version.lineage == lineage }.map { step - $0.version.number }
+    guard let greatest = lags.max() else { return }
+    add("lag/mean", Double(lags.reduce(0, +)) / Double(lags.count))
+    count("lag/max", greatest)
+  }
+
+  private var fresh: ArraySlice<TrajectoryGroup> { groups.prefix(lease.tickets.count) }
+
+  private func addReuse(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
+    let reused = groups.dropFirst(lease.tickets.count)
+    guard lease.reusableGroups > 0 || !reused.isEmpty else { return }
+    let lags = reused.map { step - $0.version.number }
+    count("reuse/available", lease.reusableGroups)
+    count("reuse/groups", reused.count)
+    let tokens = reused.flatMap(\.trajectories).reduce(0) { $0 + $1.completion.tokens.count }
+    count("reuse/tokens", tokens)
+    if let greatest = lags.max() {
+      add("reuse/lag_mean", Double(lags.reduce(0, +)) / Double(lags.count))
+      count("reuse/lag_max", greatest)
+    }
   }
 
   private func addTimes(_ add: (String, Double?) -> Void) {

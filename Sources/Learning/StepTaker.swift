@@ -48,16 +48,19 @@ public final class StepTaker {
   }
 
   /// Trains on the batch of the next step. Weights and moments move with it, and must then be
-  /// accepted or thrown away; when this throws `StepInterrupted` they are as they were.
+  /// accepted or thrown away; when this throws `StepInterrupted` they are as they were. The first
+  /// `freshCount` groups, nil is all, are trained for the first time.
   public func take(
-    _ groups: [TrajectoryGroup], enter: (String) -> Void = { _ in },
+    _ groups: [TrajectoryGroup], freshCount: Int? = nil, enter: (String) -> Void = { _ in },
     shouldStop: () -> Bool = { false }
   ) throws -> TakenStep {
     let step = version.number
     let settings = timeline.settings(at: step)
     trainer.adopt(settings)
     if FaultHooks.spoils("weight", step: step) { try spoilWeight() }
-    let result = try trainer.train(groups, step: step, enter: enter, shouldStop: shouldStop)
+    let result = try trainer.train(
+      groups, step: step, freshCount: freshCount, lineage: version.lineage, enter: enter,
+      shouldStop: shouldStop)
     enter("digest")
     let weights = trainer.policy.copyWeights()
     let digest = CPUTransformer.digest(weights)

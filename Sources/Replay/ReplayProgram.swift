@@ -71,7 +71,7 @@ public enum ReplayProgram {
     case .sqlite: .storage
     case .missing: .noInput
     case .otherSettings: .settings
-    case .foreign, .newer, .damaged: .badInput
+    case .foreign, .newer, .older, .damaged: .badInput
     }
   }
 

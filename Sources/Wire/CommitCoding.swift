@@ -18,6 +18,7 @@ extension StepCommit {
       ("step", .integer(step)), ("epoch", .integer(epoch)),
       ("outcome", .string(outcome.rawValue)),
       ("tickets", .list(tickets, atMost: WireLimits.maximumPayloadFrames, Document.integer)),
+      ("reused", .list(reused, atMost: WireLimits.maximumPayloadFrames, Document.integer)),
       ("version", .version(version)), ("stateDigest", .digest(stateDigest)),
     ] + optional("checkpoint", checkpoint.map(Document.string))
       + [("trajectories", .integer(trajectories.count))]
@@ -30,6 +31,9 @@ extension StepCommit {
       outcome: try body.choice("outcome"),
       tickets: try body.integers(
         "tickets", maximumCount: WireLimits.maximumPayloadFrames, in: 0...WireLimits.maximumNumber),
+      reused: try body.integers(
+        "reused", default: [], maximumCount: WireLimits.maximumPayloadFrames,
+        in: 0...WireLimits.maximumNumber),
       version: try body.version("version"), stateDigest: try body.digest("stateDigest"),
       checkpoint: body.has("checkpoint") ? try body.name("checkpoint") : nil, trajectories: [])
     trajectoryCount = try body.integer("trajectories", in: 0...WireLimits.maximumTrajectories)

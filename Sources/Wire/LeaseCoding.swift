@@ -9,10 +9,11 @@ extension BatchLease {
     return [
       ("step", .integer(step)), ("epoch", .integer(epoch)),
       ("tickets", .list(tickets, atMost: WireLimits.maximumPayloadFrames, Document.integer)),
+      ("reused", .list(reused, atMost: WireLimits.maximumPayloadFrames, Document.integer)),
       ("evaluations", .list(evaluations, atMost: reports) { .object($0.members) }),
       ("pinnedVersions", .list(pinnedVersions, atMost: reports, Document.integer)),
       ("dropped", .list(dropped, atMost: reports) { .object($0.members) }),
-      ("readyGroups", .integer(readyGroups)),
+      ("readyGroups", .integer(readyGroups)), ("reusableGroups", .integer(reusableGroups)),
       ("waitMeanMilliseconds", .integer(waitMeanMilliseconds)),
       ("waitMaxMilliseconds", .integer(waitMaxMilliseconds)),
       ("actors", .list(actors, atMost: WireLimits.maximumActors) { .object($0.members) }),
@@ -25,6 +26,9 @@ extension BatchLease {
       step: try body.versionNumber("step"), epoch: try body.count("epoch"),
       tickets: try body.integers(
         "tickets", maximumCount: WireLimits.maximumPayloadFrames, in: 0...WireLimits.maximumNumber),
+      reused: try body.integers(
+        "reused", default: [], maximumCount: WireLimits.maximumPayloadFrames,
+        in: 0...WireLimits.maximumNumber),
       evaluations: try body.list("evaluations", maximumCount: reports) {
         (fields) throws(DocumentError) in try EvaluationSummary(reading: fields)
       },
@@ -34,6 +38,7 @@ extension BatchLease {
         (fields) throws(DocumentError) in try DropCount(reading: fields)
       },
       readyGroups: try body.count("readyGroups"),
+      reusableGroups: body.has("reusableGroups") ? try body.count("reusableGroups") : 0,
       waitMeanMilliseconds: try body.count("waitMeanMilliseconds"),
       waitMaxMilliseconds: try body.count("waitMaxMilliseconds"),
       actors: try body.list("actors", maximumCount: WireLimits.maximumActors) {

@@ -222,8 +222,10 @@ public struct LeaseRequest: Equatable, Sendable {
 public struct BatchLease: Equatable, Sendable {
   public var step: Int
   public var epoch: Int
-  /// In the order of training; one payload frame each.
+  /// The batch: tickets whose groups are trained for the first time, in order, then those of
+  /// committed steps that are trained once more; one payload frame each.
   public var tickets: [Int]
+  public var reused: [Int]
   /// Evaluations finished since the last lease.
   public var evaluations: [EvaluationSummary]
   /// Versions evaluation still needs: the weight server keeps them.
@@ -233,28 +235,35 @@ public struct BatchLease: Equatable, Sendable {
   /// Groups ready beyond this batch, and the share of the time since the last lease that each
   /// actor was idle.
   public var readyGroups: Int
+  /// Groups of committed steps that this lease could choose from.
+  public var reusableGroups: Int
   /// How long the batch's groups lay at replay, from arrival to this lease; 0 for a repeated lease.
   public var waitMeanMilliseconds: Int
   public var waitMaxMilliseconds: Int
   public var actors: [ActorShare]
 
   public init(
-    step: Int, epoch: Int, tickets: [Int], evaluations: [EvaluationSummary] = [],
-    pinnedVersions: [Int] = [], dropped: [DropCount] = [], readyGroups: Int = 0,
-    waitMeanMilliseconds: Int = 0, waitMaxMilliseconds: Int = 0,
-    actors: [ActorShare] = []
+    step: Int, epoch: Int, tickets: [Int], reused: [Int] = [],
+    evaluations: [EvaluationSummary] = [], pinnedVersions: [Int] = [], dropped: [DropCount] = [],
+    readyGroups: Int = 0, reusableGroups: Int = 0, waitMeanMilliseconds: Int = 0,
+    waitMaxMilliseconds: Int = 0, actors: [ActorShare] = []
   ) {
     self.step = step
     self.epoch = epoch
     self.tickets = tickets
+    self.reused = reused
     self.evaluations = evaluations
     self.pinnedVersions = pinnedVersions
     self.dropped = dropped
     self.readyGroups = readyGroups
+    self.reusableGroups = reusableGroups
     self.waitMeanMilliseconds = waitMeanMilliseconds
     self.waitMaxMilliseconds = waitMaxMilliseconds
     self.actors = actors
   }
+
+  /// All of the batch, in the order of training and of the payload frames.
+  public var batch: [Int] { tickets + reused }
 }
 
 public struct DropCount: Equatable, Sendable {
@@ -325,6 +334,7 @@ public struct StepCommit: Equatable, Sendable {
   public var outcome: StepOutcome
   /// As leased, in order.
   public var tickets: [Int]
+  public var reused: [Int]
   /// The version the step made: number step + 1.
   public var version: PolicyVersion
   /// Over weights and optimizer state: the chain that resume and verify check.
@@ -335,18 +345,23 @@ public struct StepCommit: Equatable, Sendable {
   public var trajectories: [TrainedTrajectory]
 
   public init(
-    step: Int, epoch: Int, outcome: StepOutcome, tickets: [Int], version: PolicyVersion,
-    stateDigest: Digest, checkpoint: String?, trajectories: [TrainedTrajectory]
+    step: Int, epoch: Int, outcome: StepOutcome, tickets: [Int], reused: [Int] = [],
+    version: PolicyVersion, stateDigest: Digest, checkpoint: String?,
+    trajectories: [TrainedTrajectory]
   ) {
     self.step = step
     self.epoch = epoch
     self.outcome = outcome
     self.tickets = tickets
+    self.reused = reused
     self.version = version
     self.stateDigest = stateDigest
     self.checkpoint = checkpoint
     self.trajectories = trajectories
   }
+
+  /// All that the step trained, in the order of training.
+  public var batch: [Int] { tickets + reused }
 }
 
 /// What training saw of one trajectory.

@@ -54,7 +54,7 @@ enum Samples {
     try store.write((groups + [evaluation]).map { .group(pending($0)) })
     for step in 0..<2 {
       let tickets = [2 * step, 2 * step + 1]
-      try store.recordLease(step: step, epoch: 1, tickets: tickets)
+      try store.recordLease(step: step, epoch: 1, Batch(tickets: tickets))
       try store.record(commit(step, tickets)) { groups[$0] }
     }
     try store.foldLog()

@@ -24,11 +24,16 @@ struct SimulatedDisk {
   let batch: Int
   /// Every ticket that a committed step has trained.
   private(set) var trained: Set<Int> = []
+  let reuse: ReuseRules?
+  /// Every group that was ever leased, by ticket, and the steps that trained it.
+  private var leased: [Int: GroupFacts] = [:]
+  private(set) var uses: [Int: Int] = [:]
 
-  init(lagMax: Int, batch: Int, problems: Problems) {
+  init(lagMax: Int, batch: Int, reuse: ReuseRules?, problems: Problems) {
     self.problems = problems
     self.lagMax = lagMax
     self.batch = batch
+    self.reuse = reuse
   }
 
   private func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
@@ -84,9 +89,11 @@ struct SimulatedDisk {
     }
   }
 
-  mutating func writeLease(step: Int, tickets: [Int]) {
+  mutating func writeLease(step: Int, _ batch: Batch) {
+    let tickets = batch.tickets
+    requireReuse(batch.reused, step: step)
     require(history.lease == nil, "step \(step) is leased twice")
-    require(tickets.count == batch && tickets == tickets.sorted(), "lease \(tickets)")
+    require(tickets.count == self.batch && tickets == tickets.sorted(), "lease \(tickets)")
     for number in tickets {
       let version = history.groups[number]?.version ?? -1
       require(version >= 0, "ticket \(number) is leased and not on the disk")
@@ -95,17 +102,34 @@ struct SimulatedDisk {
         "ticket \(number) of version \(version) is leased to step \(step)")
     }
     if lagMax == 0 {
-      let expected = Array(step * batch..<(step + 1) * batch)
+      let expected = Array(step * self.batch..<(step + 1) * self.batch)
       require(tickets == expected, "step \(step) leases \(tickets), not \(expected)")
     }
-    history.lease = tickets
+    for number in tickets { leased[number] = history.groups[number] }
+    history.lease = batch
+  }
+
+  private func requireReuse(_ reused: [Int], step: Int) {
+    guard let reuse else { return require(reused.isEmpty, "step \(step) reuses \(reused)") }
+    require(reused.count <= reuse.groups, "step \(step) reuses \(reused.count) groups")
+    require(Set(reused).count == reused.count, "step \(step) reuses one of \(reused) twice")
+    for number in reused {
+      require(trained.contains(number), "ticket \(number) is reused before it was trained")
+      require(history.reusable[number] != nil, "ticket \(number) had no spread and is reused")
+      let version = leased[number]?.version ?? -1
+      require(
+        version >= step - reuse.maximumLag,
+        "ticket \(number) of version \(version) is reused in step \(step)")
+    }
   }
 
   mutating func forgetLease() { history.lease = nil }
 
   mutating func write(_ record: CommitRecord) {
     let commit = record.commit
-    require(commit.tickets == history.lease, "a commit of another batch than the lease")
+    require(
+      Batch(tickets: commit.tickets, reused: commit.reused) == history.lease,
+      "a commit of another batch than the lease")
     require(commit.step == history.version!.number, "step \(commit.step) is not the next")
     require(commit.epoch == history.epoch, "a commit of epoch \(commit.epoch)")
     for (number, fate) in zip(commit.tickets, record.fates) {
@@ -114,6 +138,18 @@ struct SimulatedDisk {
       history.groups[number] = nil
       history.retired.append(number)
       history.fates[fate, default: 0] += 1
+      uses[number, default: 0] += 1
+      if fate == .trained, let facts = leased[number], reuse != nil {
+        history.reusable[number] = ReusableGroup(
+          version: facts.version, spread: facts.tally.spread, uses: 1)
+      }
+    }
+    for number in commit.reused {
+      uses[number, default: 0] += 1
+      require(
+        uses[number]! <= reuse?.maximumUses ?? 1, "ticket \(number) is used \(uses[number]!) times")
+      history.reusable[number]?.uses += 1
+      history.reuses += 1
     }
     history.lowWater = record.lowWater
     history.retired.removeAll { $0 < record.lowWater }

@@ -58,6 +58,7 @@ extension Simulation {
     var tally = GroupTally()
     tally.samples = 1
     tally.tokens = 5
+    tally.spread = Double(random.below(3)) / 2
     var sampled = version(actors[index].unacknowledged[key]!)
     if isFaulty, random.chance(20) {
       fault("foreign weights")
@@ -109,10 +110,10 @@ extension Simulation {
     case .ready:
       let request = LeaseRequest(step: learner.step, epoch: learner.epoch)
       learner.asked = ask(peer) { .lease($0, request) }
-    case .leased(let tickets):
+    case .leased(let batch):
       let step = learner.step
       let outcome: StepOutcome = step % 3 == 2 ? .skipped : .trained
-      let trained = tickets.prefix(1).map {
+      let trained = (batch.tickets.prefix(1) + batch.reused).map {
         TrainedTrajectory(
           ticket: $0, sample: 0, isTrained: true, advantage: 0, ratioLeast: 1, ratioMean: 1,
           ratioGreatest: 1, kl: 0, clippedShare: 0, entropy: 0)
@@ -122,8 +123,9 @@ extension Simulation {
         ? PolicyVersion(lineage: "line", number: step + 1, digest: version(step).digest)
         : PolicyVersion(lineage: "line", number: step + 1, digest: Self.digests[step + 1])
       let commit = StepCommit(
-        step: step, epoch: learner.epoch, outcome: outcome, tickets: tickets, version: made,
-        stateDigest: Self.digests[0], checkpoint: nil, trajectories: trained)
+        step: step, epoch: learner.epoch, outcome: outcome, tickets: batch.tickets,
+        reused: batch.reused, version: made, stateDigest: Self.digests[0], checkpoint: nil,
+        trajectories: trained)
       learner.asked = ask(peer) { .commit($0, commit) }
     case .over: break
     }
@@ -143,7 +145,9 @@ extension Simulation {
       }
       learner.phase = .ready
     case .lease(let batch):
-      learner.phase = batch.tickets.isEmpty ? .over : .leased(batch.tickets)
+      learner.phase =
+        batch.tickets.isEmpty
+        ? .over : .leased(Batch(tickets: batch.tickets, reused: batch.reused))
     case .committed(let committed):
       learner.step = committed.step + 1
       learner.phase = .ready

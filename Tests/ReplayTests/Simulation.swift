@@ -5,6 +5,7 @@
 
 import Documents
 import Experience
+import Operations
 import Replay
 import Wire
 
@@ -43,7 +44,7 @@ struct SimulatedLearner {
   enum Phase {
     case unknown
     case ready
-    case leased([Int])
+    case leased(Batch)
     case over
   }
 
@@ -96,14 +97,25 @@ struct Simulation {
     configuration = LedgerConfiguration(
       run: "run", lineage: "line", settings: .object([]), groupsPerStep: batch, lagMax: lagMax,
       steps: 2 + random.below(4), ticketLeaseNanoseconds: 2_000_000_000,
-      evaluationEvery: random.below(3), evaluationPrompts: 1 + random.below(3))
-    disk = SimulatedDisk(lagMax: lagMax, batch: batch, problems: problems)
+      evaluationEvery: random.below(3), evaluationPrompts: 1 + random.below(3),
+      reuse: Self.reuse(seed, &random))
+    disk = SimulatedDisk(
+      lagMax: lagMax, batch: batch, reuse: configuration.reuse, problems: problems)
     ledger = Ledger(configuration, at: now)
     learner = SimulatedLearner(peer: Peer([0]))
     learner.peer = freshPeer()
     for index in 0...random.below(3) {
       actors.append(SimulatedActor(peer: freshPeer(), name: "actor-\(index)"))
     }
+  }
+
+  /// Every other run trains some groups more than once.
+  private static func reuse(_ seed: UInt64, _ random: inout SeededGenerator) -> ReuseRules? {
+    guard random.chance(2) else { return nil }
+    let selections: [ReplaySelection] = [.uniform, .newest, .prioritized]
+    return ReuseRules(
+      groups: 1 + random.below(3), selection: selections[random.below(3)],
+      maximumUses: 2 + random.below(3), maximumLag: 1 + random.below(4), seed: seed)
   }
 
   mutating func freshPeer() -> Peer {
@@ -240,16 +252,18 @@ struct Simulation {
     case .sendLease(let asker, let batch):
       if isFaulty, !batch.tickets.isEmpty, random.chance(30) {
         fault("damaged lease")
-        let key = TicketKey(purpose: .train, number: batch.tickets[0])
+        let key = TicketKey(purpose: .train, number: batch.batch[random.below(batch.batch.count)])
         return feed(.damaged(key, lease: asker), after: 1000)
       }
       answer(asker, .lease(batch))
     case .sendCommittedLease(let asker, let step):
-      let batch = BatchLease(step: step, epoch: ledger.epoch, tickets: disk.commits[step].tickets)
+      let known = disk.commits[step]
+      let batch = BatchLease(
+        step: step, epoch: ledger.epoch, tickets: known.tickets, reused: known.reused)
       answer(asker, .lease(batch))
     case .compareCommit(let asker, let commit):
       let known = disk.commits[commit.step]
-      let isSame = known.tickets == commit.tickets && known.version == commit.version
+      let isSame = known.batch == commit.batch && known.version == commit.version
       require(isSame, "step \(commit.step) was repeated differently")
       answer(asker, .committed(Committed(step: commit.step, isFinished: ledger.hasAllSteps)))
     }
@@ -297,13 +311,14 @@ struct Simulation {
     }
     switch action {
     case .recordEpoch(let record): disk.write(record)
-    case .recordLease(let step, _, let tickets, let asker):
+    case .recordLease(let step, _, let batch, let asker):
       if isFaulty, random.chance(8) {
         fault("damaged blob")
-        let key = TicketKey(purpose: .train, number: tickets[random.below(tickets.count)])
+        let key = TicketKey(purpose: .train, number: batch.all[random.below(batch.all.count)])
         return feed(.damaged(key, lease: asker), after: 1000)
       }
-      disk.writeLease(step: step, tickets: tickets)
+      disk.writeLease(step: step, batch)
+      if !batch.reused.isEmpty { fault("reused group") }
     case .recordCommit(let record): disk.write(record)
     default: problems.add("\(action) is no recording")
     }

@@ -60,7 +60,7 @@ enum Tampering {
     try store.record(Self.epoch(1))
     let groups = (0..<4).map { Samples.group(Samples.train($0), version: Self.first) }
     try store.write(groups.map { .group(Samples.pending($0)) })
-    try store.recordLease(step: 0, epoch: 1, tickets: [0, 1])
+    try store.recordLease(step: 0, epoch: 1, Batch(tickets: [0, 1]))
     try store.record(Self.commit(tickets: [0, 1])) { groups[$0] }
   }
 
@@ -97,9 +97,9 @@ enum Tampering {
       try store.record(Self.epoch(1))
       let groups = (0..<3).map { Samples.group(Samples.train($0), version: Self.first) }
       try store.write(groups.map { .group(Samples.pending($0)) })
-      try store.recordLease(step: 0, epoch: 1, tickets: [0, 2])
+      try store.recordLease(step: 0, epoch: 1, Batch(tickets: [0, 2], reused: [1]))
     }
-    #expect(try open().history().lease == [0, 2])
+    #expect(try open().history().lease == Batch(tickets: [0, 2], reused: [1]))
   }
 
   @Test func `drops are counted and their tickets are open again`() throws {
@@ -159,6 +159,11 @@ enum Tampering {
     "UPDATE commits SET outcome = 'empty'", "UPDATE leases SET tickets = '[1,0]'",
     "UPDATE versions SET digest = zeroblob(32) WHERE number = 1",
     "UPDATE trajectories SET advantage = 5 WHERE key = 1",
+    "UPDATE trajectories SET use = 1 WHERE key = 1",
+    "UPDATE groups SET spread = NULL WHERE key = 2",
+    "UPDATE leases SET reused = '[3]'", "UPDATE commits SET reused = '[3]'",
+    "UPDATE retired SET fate = 'skipped' WHERE number = 1",
+    "UPDATE run SET value = '2' WHERE key = 'epoch'",
   ])
   func `an altered row of any table is found`(_ sql: String) throws {
     try fill(try open())

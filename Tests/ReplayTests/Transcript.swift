@@ -3,7 +3,9 @@
 //     a tickets 2 with 0  =>  a: tickets 0 1
 //
 // Left of the arrow stands an event, right of it the actions it must lead to, parted by "; ".
-// `e3.1` is evaluation ticket 1 of version 3; `a`, `b` are actors, `learner` and `rival` learners.
+// `again` parts the tickets a batch reuses from its fresh ones; a commit names them unless it says
+// `fresh`. `e3.1` is evaluation ticket 1 of version 3; `a`, `b` are actors, `learner` and `rival`
+// learners.
 
 import Documents
 import Experience
@@ -19,13 +21,13 @@ struct Transcript {
 
   init(
     batch: Int, lagMax: Int, steps: Int = 10, evaluationEvery: Int = 0, evaluationPrompts: Int = 1,
-    history: LedgerHistory = .init()
+    reuse: ReuseRules? = nil, history: LedgerHistory = .init()
   ) {
     ledger = Ledger(
       LedgerConfiguration(
         run: "run", lineage: "line", settings: .object([]), groupsPerStep: batch, lagMax: lagMax,
         steps: steps, ticketLeaseNanoseconds: 30_000_000_000, evaluationEvery: evaluationEvery,
-        evaluationPrompts: evaluationPrompts), history: history, at: now)
+        evaluationPrompts: evaluationPrompts, reuse: reuse), history: history, at: now)
   }
 
   /// Weights as each step would make them.
@@ -87,6 +89,7 @@ struct Transcript {
       var tally = GroupTally()
       tally.samples = 2
       tally.reward = 1
+      tally.spread = Double(number(after: "spread") ?? 1)
       tally.strict = 1
       tally.tokens = 10
       let version = Self.version(number(after: "of")!, digest: number(after: "digest"))
@@ -109,7 +112,7 @@ struct Transcript {
 
   private func commit(_ words: [String], _ number: (String) -> Int?) -> StepCommit {
     let step = Int(words[2])!
-    var tickets = ledger.lease ?? []
+    var tickets = ledger.lease?.tickets ?? []
     if let index = words.firstIndex(of: "tickets") {
       tickets = words[(index + 1)...].map { Int($0)! }
     }
@@ -121,6 +124,7 @@ struct Transcript {
     return StepCommit(
       step: step, epoch: number("epoch") ?? ledger.epoch,
       outcome: words.contains("skipped") ? .skipped : .trained, tickets: tickets,
+      reused: words.contains("fresh") ? [] : ledger.lease?.reused ?? [],
       version: Self.version(step + 1, digest: number("digest")),
       stateDigest: Self.version(0).digest, checkpoint: nil, trajectories: trained)
   }
@@ -155,6 +159,10 @@ struct Transcript {
     numbers.map(String.init).joined(separator: " ")
   }
 
+  private func again(_ reused: [Int]) -> String {
+    reused.isEmpty ? "" : " again \(words(reused))"
+  }
+
   private func words(_ action: Action) -> String {
     switch action {
     case .reply(let asker, let reply): "\(names[asker.peer]!): \(words(reply))"
@@ -162,14 +170,15 @@ struct Transcript {
     case .recordDrop(let drop):
       "drop \(words(drop.key)) \(drop.reason.rawValue)\(drop.wasAccepted ? "" : " on arrival")"
     case .recordEpoch(let record): "record epoch \(record.epoch)"
-    case .recordLease(let step, _, let tickets, _): "record lease \(step) of \(words(tickets))"
+    case .recordLease(let step, _, let batch, _):
+      "record lease \(step) of \(words(batch.tickets))" + again(batch.reused)
     case .forgetLease(let step): "forget lease \(step)"
     case .recordCommit(let record):
       "record commit \(record.commit.step), \(record.fates.map(\.rawValue).joined(separator: " "))"
     case .recordEvaluation(let summary): "record evaluation \(summary.version)"
     case .recordAbandonedEvaluation(let version): "abandon evaluation \(version)"
     case .sendLease(let asker, let batch):
-      "\(names[asker.peer]!): lease \(batch.step) of \(words(batch.tickets))"
+      "\(names[asker.peer]!): lease \(batch.step) of \(words(batch.tickets))" + again(batch.reused)
         + (batch.evaluations.isEmpty ? "" : " with \(words(batch.evaluations.map(\.version)))")
         + (batch.pinnedVersions.isEmpty ? "" : " pinning \(words(batch.pinnedVersions))")
     case .sendCommittedLease(let asker, let step): "\(names[asker.peer]!): recorded lease \(step)"

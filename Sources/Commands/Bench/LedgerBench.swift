@@ -15,8 +15,8 @@ struct LedgerBench {
   private static let vocabulary = 64
   /// Messages on their way from one actor, as in `Acting.Outbox`.
   private static let window = 64
-  /// Groups of a step of the temporary run.
-  private static let groupsPerStep = 65_536
+  /// Groups of a step of the temporary run: a batch of large ones must fit one lease.
+  private static let groupsPerStep = 256
   /// Rows, indices and the write-ahead log of what is sent.
   private static let diskFactor = 4
 

@@ -46,7 +46,7 @@ struct Repetition {
     while taker.version.number < end {
       let commit = try commit(taker.version.number)
       var groups: [TrajectoryGroup] = []
-      for number in commit.tickets {
+      for number in commit.batch {
         guard let group = try reader.group(TicketKey(purpose: .train, number: number)) else {
           throw LedgerError.damaged(
             path: run.ledger,
@@ -56,7 +56,8 @@ struct Repetition {
       }
       let taken: TakenStep
       do {
-        taken = try taker.take(groups, shouldStop: shouldStop)
+        taken = try taker.take(
+          groups, freshCount: commit.tickets.count, shouldStop: shouldStop)
       } catch is StepInterrupted {
         return false
       }

@@ -24,7 +24,9 @@ struct LedgerSummary {
       "  \(overview.trainingGroups) training groups, \(overview.evaluationGroups) evaluation "
         + "groups, \(RunView.count(Double(overview.tokens))) tokens",
     ]
-    if let lease = overview.lease { lines.append("  a batch of \(lease.count) groups is leased") }
+    if let lease = overview.lease {
+      lines.append("  a batch of \(lease.all.count) groups is leased")
+    }
     for drop in overview.dropped {
       lines.append(
         "  dropped as \(drop.reason): \(drop.groups) groups, "
@@ -44,7 +46,7 @@ struct LedgerSummary {
     .object([
       ("lineage", .string(overview.lineage)), ("epoch", .integer(overview.epoch)),
       ("steps", .integer(overview.version?.number ?? 0)),
-      ("leased", .array((overview.lease ?? []).map(Document.integer))),
+      ("leased", .array((overview.lease?.all ?? []).map(Document.integer))),
       ("training_groups", .integer(overview.trainingGroups)),
       ("evaluation_groups", .integer(overview.evaluationGroups)),
       ("tokens", .integer(overview.tokens)),

@@ -6,12 +6,21 @@ import Documents
 extension RunSettings {
   /// Bytes a token takes in a group message at the least: its id, log-prob and policy version.
   static let bytesPerGroupToken = 12
+  /// The rest of a completion in a group message, at the most: the verifier's sentence, the parts
+  /// of its reward.
+  static let bytesPerCompletion = 1024 + 16 * 64
+  /// Names, times and the prompt of a group message.
+  static let bytesPerGroup = 65_536
+  /// One message holds a whole batch; libzmq and both ends keep it in memory.
+  public static let maximumLeaseBytes = 1 << 30
 
   /// Throws at the key to change.
   func check(_ fields: SettingsFields) throws(DocumentError) {
     try checkPacing(fields)
     try checkModel(fields)
     try checkSizes(fields)
+    try checkReplay(fields)
+    try checkLease(fields)
     try checkTimes(fields)
     try checkNetwork(fields)
   }
@@ -76,6 +85,61 @@ extension RunSettings {
         "maximumQueuedBytes",
         "\(replay.maximumQueuedBytes) bytes cannot take one group of maximumGroupBytes"
           + " \(replay.maximumGroupBytes)")
+    }
+  }
+
+  /// Groups of one lease at the most.
+  public var leaseGroups: Int { learner.groupsPerStep + replay.reusedGroups }
+
+  /// No group larger than this is accepted, so that a lease of them always fits one message.
+  public var admissibleGroupBytes: Int {
+    min(replay.maximumGroupBytes, Self.maximumLeaseBytes / leaseGroups)
+  }
+
+  private func checkLease(_ fields: SettingsFields) throws(DocumentError) {
+    if leaseGroups > 65_536 {
+      throw fields.replay.error(
+        "reusedGroups",
+        "\(replay.reusedGroups) groups beside learner.groupsPerStep \(learner.groupsPerStep) are"
+          + " \(leaseGroups), and a lease carries 65536 at most")
+    }
+    let completion =
+      sampling.maximumNewTokens * Self.bytesPerGroupToken + Self.bytesPerCompletion
+    let group = sampling.groupSize * completion + Self.bytesPerGroup
+    if group * leaseGroups > Self.maximumLeaseBytes {
+      throw fields.learner.error(
+        "groupsPerStep",
+        "a batch of \(leaseGroups) groups of sampling.groupSize x maximumNewTokens ="
+          + " \(sampling.groupSize) x \(sampling.maximumNewTokens) tokens may take"
+          + " \(group * leaseGroups) bytes, and one lease message holds \(Self.maximumLeaseBytes);"
+          + " lower one of the three\(replay.reusedGroups > 0 ? " or replay.reusedGroups" : "")")
+    }
+  }
+
+  private func checkReplay(_ fields: SettingsFields) throws(DocumentError) {
+    if (replay.mode == .replay) != (replay.reusedGroups > 0) {
+      throw fields.replay.error(
+        "reusedGroups",
+        replay.mode == .replay
+          ? "mode replay reuses no group with 0; say how many a batch carries beside its fresh ones"
+          : "\(replay.reusedGroups) groups are reused in mode replay only; the mode is"
+            + " \(replay.mode.rawValue)")
+    }
+    if replay.mode == .replay, replay.maximumUses < 2 {
+      throw fields.replay.error(
+        "maximumUses", "1 use in all is the first one: nothing could be reused; take 2 or more")
+    }
+    if replay.mode == .replay, replay.selection == .recorded {
+      throw fields.replay.error(
+        "selection", "recorded is an order for mode offline; take uniform, newest or prioritized")
+    }
+    if (replay.mode == .offline) == replay.source.isEmpty {
+      throw fields.replay.error(
+        "source",
+        replay.mode == .offline
+          ? "mode offline needs one: the folder, or the ledger.sqlite, of the run to learn from"
+          : "\"\(replay.source)\" is read in mode offline only; the mode is"
+            + " \(replay.mode.rawValue)")
     }
   }
 

@@ -179,7 +179,39 @@ public struct LearnerSection: Sendable {
   }
 }
 
+/// Where a batch's groups come from.
+public enum ReplayMode: String, Sendable, CaseIterable {
+  /// Each group is trained on once.
+  case buffer
+  /// Besides fresh groups a batch carries some of committed steps once more.
+  case replay
+  /// Groups come from another run's ledger; nobody samples.
+  case offline
+}
+
+/// Which groups are taken where there is a choice.
+public enum ReplaySelection: String, Sendable, CaseIterable {
+  /// All alike.
+  case uniform
+  /// Those of the newest policy first.
+  case newest
+  /// By the spread of their rewards.
+  case prioritized
+  /// As the source recorded them.
+  case recorded
+}
+
 public struct ReplaySection: Sendable {
+  public var mode: ReplayMode
+  /// Groups of committed steps a batch carries beside its fresh ones, in mode `replay`.
+  public var reusedGroups: Int
+  public var selection: ReplaySelection
+  /// How often one group may be trained on in all; offline, how often the source is gone through.
+  public var maximumUses: Int
+  /// How many steps older than the learner a reused group's version may be.
+  public var reuseLagMax: Int
+  /// The run folder, or the ledger, that an offline run learns from.
+  public var source: String
   /// A ticket whose holder is silent this long is reissued.
   public var ticketLeaseSeconds: Double
   /// Groups one FULL commit may hold, and how long the first may wait for company.
@@ -193,6 +225,12 @@ public struct ReplaySection: Sendable {
   public var diskReserveBytes: Int
 
   init(_ fields: Fields) throws(DocumentError) {
+    mode = try fields.choice("mode", default: ReplayMode.buffer)
+    reusedGroups = try fields.integer("reusedGroups", default: 0, in: 0...65_535)
+    selection = try fields.choice("selection", default: ReplaySelection.uniform)
+    maximumUses = try fields.integer("maximumUses", default: 4, in: 1...1_000_000)
+    reuseLagMax = try fields.integer("reuseLagMax", default: 8, in: 1...65_536)
+    source = try fields.string("source", default: "")
     ticketLeaseSeconds = try fields.number("ticketLeaseSeconds", default: 30, in: 0.1...86_400)
     commitGroups = try fields.integer("commitGroups", default: 256, in: 1...100_000)
     commitWaitMilliseconds = try fields.number("commitWaitMilliseconds", default: 2, in: 0...1000)

@@ -182,14 +182,16 @@ extension Ledger {
     if case .lease(_, let step, _)? = recording {
       recording = nil
       parkLease(asker, LeaseRequest(step: step, epoch: epoch))
-    } else if let tickets = lease {
+    } else if let batch = lease {
       outbox.append(.forgetLease(step: nextStep))
-      book.release(tickets)
+      book.release(batch.tickets)
       lease = nil
       parkLease(asker, LeaseRequest(step: nextStep, epoch: epoch))
     }
     if case .ready(let facts)? = book.state(key.number) {
       dropAccepted(key.number, facts, .corrupt)
     }
+    // One of an earlier step stays retired: it is only not trained on again.
+    pool.remove(key.number)
   }
 }

@@ -105,6 +105,8 @@ extension Ledger {
       ("ready", .integer(book.count(.ready))),
       ("leased", .integer(book.count(.leased))),
       ("retired", .object(retired)),
+      ("reusable", .integer(pool.groups.count)),
+      ("reuses", .integer(pool.uses)),
       ("dropped", totals(book.dropped)),
       ("refused", totals(book.refused)),
     ])
@@ -189,10 +191,29 @@ extension Ledger {
   package func brokenLaw() -> String? {
     if let broken = book.brokenLawByRecount() { return broken }
     let leased = book.states.filter { $0.value.kind == .leased }.keys.sorted()
-    if leased != lease ?? [] { return "the lease \(lease ?? []) and its tickets \(leased) differ" }
+    let tickets = lease?.tickets ?? []
+    if leased != tickets { return "the lease \(tickets) and its tickets \(leased) differ" }
+    if let broken = brokenReuse() { return broken }
     let expected = nextStep * configuration.groupsPerStep
     if book.count(.retired) != expected {
       return "\(book.count(.retired)) tickets retired by \(nextStep) steps, not \(expected)"
+    }
+    return nil
+  }
+
+  /// What may be trained on again is retired, within its bounds, and in no fresh batch.
+  private func brokenReuse() -> String? {
+    for (number, group) in pool.groups {
+      guard let rules = configuration.reuse else { return "ticket \(number) is to be reused" }
+      guard book.state(number)?.kind == .retired else { return "ticket \(number) is not retired" }
+      if group.uses >= rules.maximumUses || group.version < nextStep - rules.maximumLag {
+        return "ticket \(number) of version \(group.version) is used \(group.uses) times and kept"
+      }
+    }
+    let reused = lease?.reused ?? []
+    if Set(reused).count != reused.count { return "the lease reuses one of \(reused) twice" }
+    if let fresh = reused.first(where: { book.state($0)?.kind != .retired }) {
+      return "the lease reuses ticket \(fresh), which is not retired"
     }
     return nil
   }

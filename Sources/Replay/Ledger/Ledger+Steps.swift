@@ -55,33 +55,33 @@ extension Ledger {
     if hasAllSteps {
       guard isFinished else { return }
       parkedLease = nil
-      return sendLease(waiting.asker, tickets: [])
+      return sendLease(waiting.asker, Batch(tickets: []))
     }
     if let lease {
       parkedLease = nil
-      return sendLease(waiting.asker, tickets: lease)
+      return sendLease(waiting.asker, lease)
     }
     dropStaleGroups()
-    let batch = configuration.groupsPerStep
-    guard book.ready.count >= batch else { return }
-    let tickets = Array(book.ready.numbers.prefix(batch))
+    guard book.ready.count >= configuration.groupsPerStep else { return }
+    let batch = Batch(
+      tickets: Array(book.ready.numbers.prefix(configuration.groupsPerStep)),
+      reused: pool.choose(for: nextStep))
     parkedLease = nil
-    recording = .lease(waiting.asker, step: nextStep, tickets: tickets)
-    outbox.append(
-      .recordLease(step: nextStep, epoch: epoch, tickets: tickets, waiting.asker))
+    recording = .lease(waiting.asker, step: nextStep, batch)
+    outbox.append(.recordLease(step: nextStep, epoch: epoch, batch, waiting.asker))
   }
 
   /// A batch with what the learner should know beside it; an empty one says that the run is over.
-  private mutating func sendLease(_ asker: Asker, tickets: [Int]) {
+  private mutating func sendLease(_ asker: Asker, _ batch: Batch) {
     for index in undelivered.indices { undelivered[index].wasSent = true }
     outbox.append(
       .sendLease(
         asker,
         BatchLease(
-          step: nextStep, epoch: epoch, tickets: tickets,
+          step: nextStep, epoch: epoch, tickets: batch.tickets, reused: batch.reused,
           evaluations: undelivered.map(\.summary),
           pinnedVersions: evaluations.map(\.version.number), dropped: dropCounts,
-          readyGroups: book.ready.count)))
+          readyGroups: book.ready.count, reusableGroups: pool.groups.count)))
   }
 
   /// Groups sampled in vain, by reason, whether turned away or dropped later.
@@ -121,7 +121,7 @@ extension Ledger {
       return Refusal(
         .order, "commits step \(commit.step); the next is \(nextStep), \(leaseInWords)")
     }
-    guard commit.tickets == lease else {
+    guard commit.tickets == lease.tickets, commit.reused == lease.reused else {
       return Refusal(
         .order, "commits step \(commit.step) with another batch than the one leased to it")
     }
@@ -137,7 +137,7 @@ extension Ledger {
         "step \(nextStep) is \(commit.outcome.rawValue), yet the digest changed from "
           + "\(version.digest.short) to \(made.digest.short)")
     }
-    let batch = Set(lease)
+    let batch = Set(lease.all)
     if let stray = commit.trajectories.first(where: { !batch.contains($0.ticket) }) {
       return Refusal(.invalid, "step \(nextStep) trained ticket \(stray.ticket), not in its batch")
     }
@@ -160,12 +160,12 @@ extension Ledger {
     isStirred = true
     switch recording {
     case .epoch(let asker, let hello, let record): beginEpoch(asker, hello, record)
-    case .lease(let asker, _, let tickets):
-      book.lease(tickets)
-      lease = tickets
+    case .lease(let asker, _, let batch):
+      book.lease(batch.tickets)
+      lease = batch
       // A learner fenced in the meantime asks no more; the next one gets the same list.
       if asker.peer == learner {
-        sendLease(asker, tickets: tickets)
+        sendLease(asker, batch)
       } else {
         refuseFenced(asker)
       }
@@ -184,9 +184,12 @@ extension Ledger {
 
   private mutating func finishStep(_ asker: Asker, _ record: CommitRecord) {
     let commit = record.commit
+    admitToPool(commit.tickets, record.fates)
+    pool.use(commit.reused)
     book.retire(commit.tickets, record.fates)
     lease = nil
     version = commit.version
+    pool.expire(at: nextStep)
     lastCommit = commit
     lastCommit!.trajectories = []
     digests[commit.version.number] = commit.version.digest
@@ -195,6 +198,13 @@ extension Ledger {
     forgetOldDigests()
     dropStaleGroups()
     reply(asker, .committed(Committed(step: commit.step, isFinished: hasAllSteps)))
+  }
+
+  private mutating func admitToPool(_ tickets: [Int], _ fates: [Fate]) {
+    for (number, fate) in zip(tickets, fates) where fate == .trained {
+      guard case .leased(let facts)? = book.state(number) else { continue }
+      pool.admit(number, version: facts.version, spread: facts.tally.spread)
+    }
   }
 
   /// Keeps the digests of versions somebody may still name with reason.

@@ -34,7 +34,7 @@ package struct Ledger {
   /// What the store has been asked to write and has not yet answered.
   enum Recording {
     case epoch(Asker, Hello, EpochRecord)
-    case lease(Asker, step: Int, tickets: [Int])
+    case lease(Asker, step: Int, Batch)
     case commit(Asker, CommitRecord)
   }
 
@@ -70,10 +70,11 @@ package struct Ledger {
   let settingsSpans: [SettingsSpan]
   var lastCommit: StepCommit?
   /// The recorded batch of the next step.
-  package internal(set) var lease: [Int]?
+  package internal(set) var lease: Batch?
   var recording: Recording?
 
   var book: TicketBook
+  var pool: ReusePool
   /// Unfinished, oldest first.
   var evaluations: [Evaluation] = []
   var closedEvaluations: [Int: Bool]
@@ -104,6 +105,7 @@ package struct Ledger {
     lastCommit = history.lastCommit
     lease = history.lease
     book = TicketBook(history)
+    pool = ReusePool(configuration.reuse, history)
     closedEvaluations = history.closedEvaluations
     undelivered = history.undelivered.map { Undelivered(summary: $0) }
     self.now = now

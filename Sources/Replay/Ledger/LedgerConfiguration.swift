@@ -17,11 +17,13 @@ package struct LedgerConfiguration: Sendable {
   package var evaluationEvery: Int
   package var evaluationPrompts: Int
   package var evaluationSamples: Int
+  /// Nil where each group is trained on once.
+  package var reuse: ReuseRules?
 
   package init(
     run: String, lineage: String, settings: Document, groupsPerStep: Int, lagMax: Int, steps: Int,
     ticketLeaseNanoseconds: Int64, evaluationEvery: Int = 0, evaluationPrompts: Int = 1,
-    evaluationSamples: Int = 1
+    evaluationSamples: Int = 1, reuse: ReuseRules? = nil
   ) {
     self.run = run
     self.lineage = lineage
@@ -33,6 +35,7 @@ package struct LedgerConfiguration: Sendable {
     self.evaluationEvery = evaluationEvery
     self.evaluationPrompts = evaluationPrompts
     self.evaluationSamples = evaluationSamples
+    self.reuse = reuse
   }
 
   package init(_ settings: RunSettings, lineage: String) {
@@ -42,7 +45,7 @@ package struct LedgerConfiguration: Sendable {
       steps: settings.run.steps,
       ticketLeaseNanoseconds: Int64(settings.replay.ticketLeaseSeconds * 1e9),
       evaluationEvery: settings.evaluation.every, evaluationPrompts: settings.evaluation.prompts,
-      evaluationSamples: settings.evaluation.samples)
+      evaluationSamples: settings.evaluation.samples, reuse: ReuseRules(settings))
   }
 
   /// Training tickets of the whole run.
@@ -51,5 +54,15 @@ package struct LedgerConfiguration: Sendable {
   /// Is version `number` one that is evaluated?
   func isEvaluated(version number: Int) -> Bool {
     evaluationEvery > 0 && (number % evaluationEvery == 0 || number == steps)
+  }
+}
+
+extension ReuseRules {
+  init?(_ settings: RunSettings) {
+    guard settings.replay.mode == .replay else { return nil }
+    self.init(
+      groups: settings.replay.reusedGroups, selection: settings.replay.selection,
+      maximumUses: settings.replay.maximumUses, maximumLag: settings.replay.reuseLagMax,
+      seed: settings.run.seed)
   }
 }

@@ -36,6 +36,8 @@ package struct GroupTally: Equatable, Sendable {
   package var lenient = 0
   /// Completion tokens of all trajectories.
   package var tokens = 0
+  /// The standard deviation of the rewards, with count - 1.
+  package var spread = 0.0
 
   package init() {}
 
@@ -47,6 +49,13 @@ package struct GroupTally: Equatable, Sendable {
       lenient += trajectory.verdict.isLenientlyCorrect ? 1 : 0
       tokens += trajectory.completion.tokens.count
     }
+    guard samples > 1 else { return }
+    let mean = reward / Double(samples)
+    let squares = group.trajectories.reduce(0.0) {
+      let distance = Double($1.verdict.reward) - mean
+      return $0 + distance * distance
+    }
+    spread = (squares / Double(samples - 1)).squareRoot()
   }
 }
 
@@ -116,7 +125,7 @@ package enum Fate: String, Sendable, CaseIterable {
 /// A step commit with what else changes in the same transaction.
 package struct CommitRecord: Equatable, Sendable {
   package var commit: StepCommit
-  /// One a ticket, in the batch's order.
+  /// One a fresh ticket, in the batch's order.
   package var fates: [Fate]
   /// Every ticket below this number is retired once the commit stands.
   package var lowWater: Int
@@ -206,7 +215,7 @@ package enum Action: Equatable, Sendable {
   case recordDrop(Drop)
   case recordEpoch(EpochRecord)
   /// Check the groups' digests, then record; answer with `recorded`, `notRecorded` or `damaged`.
-  case recordLease(step: Int, epoch: Int, tickets: [Int], Asker)
+  case recordLease(step: Int, epoch: Int, Batch, Asker)
   /// A lease whose group was damaged counts no more.
   case forgetLease(step: Int)
   case recordCommit(CommitRecord)

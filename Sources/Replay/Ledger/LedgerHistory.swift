@@ -16,7 +16,7 @@ package struct LedgerHistory: Sendable {
   /// Without its trajectories.
   package var lastCommit: StepCommit?
   /// The recorded batch of the next step.
-  package var lease: [Int]?
+  package var lease: Batch?
 
   /// Every ticket below is retired; `retired` lists those that are, at or above it.
   package var lowWater = 0
@@ -26,6 +26,9 @@ package struct LedgerHistory: Sendable {
   /// Dropped and not filled again.
   package var unfilled: [Int] = []
   package var accepted = 0
+  /// Retired groups that may be trained on again, by number, and reuses so far.
+  package var reusable: [Int: ReusableGroup] = [:]
+  package var reuses = 0
   package var fates: [Fate: Int] = [:]
   package var dropped: [DropReason: DropTotals] = [:]
   package var refused: [DropReason: DropTotals] = [:]

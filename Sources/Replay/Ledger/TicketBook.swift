@@ -235,7 +235,7 @@ struct TicketBook {
     dropped = history.dropped
     refused = history.refused
     accepted = history.accepted
-    lease(history.lease ?? [])
+    lease(history.lease?.tickets ?? [])
   }
 }
 

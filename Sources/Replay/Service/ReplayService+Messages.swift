@@ -88,11 +88,12 @@ extension ReplayService {
         .malformed, "a submission has one payload frame, the group; this one has \(payload.count)")
     }
     let bytes = payload[0].count
-    if bytes > settings.replay.maximumGroupBytes {
+    if bytes > settings.admissibleGroupBytes {
       return Refusal(
         .tooLarge,
-        "a group of \(bytes) bytes; replay.maximumGroupBytes is "
-          + "\(settings.replay.maximumGroupBytes)")
+        "a group of \(bytes) bytes; a batch of them must fit one lease, and "
+          + "replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes): "
+          + "\(settings.admissibleGroupBytes) at most")
     }
     if pendingBytes + bytes > settings.replay.maximumQueuedBytes {
       return busy("\(pendingBytes) bytes wait for the disk")

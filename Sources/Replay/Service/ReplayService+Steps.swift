@@ -22,11 +22,11 @@ extension ReplayService {
     try record { try store.record(epoch) }
   }
 
-  func recordLease(step: Int, epoch: Int, tickets: [Int], _ asker: Asker) throws {
+  func recordLease(step: Int, epoch: Int, _ batch: Batch, _ asker: Asker) throws {
     try flush()
     // Digests first: a lease that named a damaged group could never be served again.
-    guard try blobs(of: tickets, for: asker) != nil else { return }
-    try record { try store.recordLease(step: step, epoch: epoch, tickets: tickets) }
+    guard try blobs(of: batch.all, for: asker) != nil else { return }
+    try record { try store.recordLease(step: step, epoch: epoch, batch) }
   }
 
   func recordCommit(_ commit: CommitRecord) throws {
@@ -82,7 +82,7 @@ extension ReplayService {
   }
 
   func sendLease(_ batch: BatchLease, to asker: Asker) throws {
-    guard let blobs = try blobs(of: batch.tickets, for: asker) else { return }
+    guard let blobs = try blobs(of: batch.batch, for: asker) else { return }
     var batch = batch
     batch.actors = ledger.actorShares().map { peer, share in
       var share = share
@@ -102,14 +102,15 @@ extension ReplayService {
         return try send(.refused(Refusal(.order, "step \(step) has no commit")), to: asker)
       }
       var blobs: [[UInt8]] = []
-      for number in commit.tickets {
+      for number in commit.batch {
         guard let blob = try blob(number) else {
           throw LedgerError.damaged(
             path: store.path, problem: "the group of ticket \(number) is missing")
         }
         blobs.append(blob)
       }
-      let batch = BatchLease(step: step, epoch: ledger.epoch, tickets: commit.tickets)
+      let batch = BatchLease(
+        step: step, epoch: ledger.epoch, tickets: commit.tickets, reused: commit.reused)
       try send(.lease(batch), to: asker, payload: blobs)
     } catch let error as LedgerError {
       guard case .damaged = error else { throw error }
@@ -129,7 +130,8 @@ extension ReplayService {
       return try send(.refused(Refusal(.order, "step \(commit.step) has no commit")), to: asker)
     }
     let isSame =
-      known.tickets == commit.tickets && known.version == commit.version
+      known.batch == commit.batch && known.tickets == commit.tickets
+      && known.version == commit.version
       && known.stateDigest == commit.stateDigest && known.outcome == commit.outcome
     guard isSame else {
       let sentence =

@@ -26,8 +26,8 @@ package final class ReplayService {
     static let receiveQueueMessages = 1024
     /// Kept free beside a checkpoint: the log and what SQLite may need to fold it.
     static let logReserveBytes = 2 * (64 << 20)
-    /// A lease's message: the largest batch of the largest settings is refused at the send.
-    static let maximumMessageBytes = 1 << 30
+    /// A lease's message: settings whose batch could be larger are refused.
+    static let maximumMessageBytes = RunSettings.maximumLeaseBytes + WireLimits.maximumControlBytes
   }
 
   let settings: RunSettings
@@ -78,10 +78,9 @@ package final class ReplayService {
       path: folder.ledger, newLineage: folder.lineage(),
       settings: Self.fixedSettings(settings))
     try Self.recordSettings(settings, in: store, folder, allowed: allowedChanges, log)
-    let history = try store.history()
-    ledger = Ledger(
-      LedgerConfiguration(settings, lineage: store.lineage), history: history,
-      at: MonotonicClock.now)
+    let configuration = LedgerConfiguration(settings, lineage: store.lineage)
+    let history = try store.history(reuse: configuration.reuse)
+    ledger = Ledger(configuration, history: history, at: MonotonicClock.now)
     rules = GroupRules(settings: settings, initialModel: folder.initialModel)
     cache = BlobCache(maximumBytes: settings.replay.maximumQueuedBytes / 2)
 
@@ -279,8 +278,8 @@ package final class ReplayService {
       append(.abandonedEvaluation(version: version))
     case .forgetLease(let step): append(.forgetLease(step: step))
     case .recordEpoch(let record): try recordEpoch(record)
-    case .recordLease(let step, let epoch, let tickets, let asker):
-      try recordLease(step: step, epoch: epoch, tickets: tickets, asker)
+    case .recordLease(let step, let epoch, let batch, let asker):
+      try recordLease(step: step, epoch: epoch, batch, asker)
     case .recordCommit(let record): try recordCommit(record)
     case .sendLease(let asker, let batch): try sendLease(batch, to: asker)
     case .sendCommittedLease(let asker, let step): try sendCommittedLease(step, to: asker)

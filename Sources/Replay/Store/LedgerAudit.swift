@@ -61,6 +61,10 @@ extension LedgerReader {
       )
     }
     facts.retired = Dictionary(retired, uniquingKeysWith: { $1 })
+    let uses = try database.prepare("SELECT step, number FROM uses ORDER BY step, position").rows {
+      ($0.integer(0), $0.integer(1))
+    }
+    facts.uses = Dictionary(grouping: uses, by: \.0).mapValues { $0.map(\.1) }
     facts.commits = try rows.commits("ORDER BY step", [], lineage: lineage)
     facts.digests = try rows.digests()
     facts.lease = try rows.lease(step: facts.commits.count)
@@ -83,9 +87,11 @@ private struct LedgerFacts {
   var groups: Set<Int> = []
   var drops: [(Int, String)] = []
   var retired: [Int: Retired] = [:]
+  /// Tickets trained once more, by step.
+  var uses: [Int: [Int]] = [:]
   var commits: [StepCommit] = []
   var digests: [Int: Digest] = [:]
-  var lease: [Int]?
+  var lease: Batch?
 }
 
 private struct Auditor {
@@ -137,14 +143,28 @@ private struct Auditor {
         }
       }
     }
+    lookAtUses()
     for number in facts.retired.keys.sorted() {
       if stepOf[number] == nil { object("ticket \(number) is retired, and no step has it") }
       if !facts.groups.contains(number) { object("the group of ticket \(number) is gone") }
     }
   }
 
+  /// What a step trains once more was retired before it, and each use is on record once.
+  private mutating func lookAtUses() {
+    for commit in facts.commits {
+      for number in commit.reused where facts.retired[number]?.step ?? Int.max >= commit.step {
+        object("step \(commit.step) reuses ticket \(number), which no earlier step has trained")
+      }
+      let recorded = facts.uses[commit.step] ?? []
+      if recorded != commit.reused {
+        object("step \(commit.step) reuses \(commit.reused), and the uses on record are \(recorded)")
+      }
+    }
+  }
+
   private mutating func lookAtLease() {
-    for number in facts.lease ?? [] {
+    for number in facts.lease?.tickets ?? [] {
       if facts.retired[number] != nil { object("ticket \(number) is leased again") }
       if !facts.groups.contains(number) { object("leased ticket \(number) has no group") }
     }
@@ -174,7 +194,7 @@ private struct Auditor {
       audit.retired.append(
         (fate.rawValue, facts.retired.values.count { $0.fate == fate.rawValue }))
     }
-    let leased = Set(facts.lease ?? [])
+    let leased = Set(facts.lease?.tickets ?? [])
     audit.leased = leased.count
     audit.ready = facts.groups.count { facts.retired[$0] == nil && !leased.contains($0) }
     for reason in DropReason.allCases {

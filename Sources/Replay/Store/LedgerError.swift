@@ -7,6 +7,8 @@ public enum LedgerError: Error, Sendable, CustomStringConvertible {
   case sqlite(action: String, path: String, sql: String, code: Int32, message: String)
   case foreign(path: String, problem: String)
   case newer(path: String, version: Int, known: Int)
+  /// Only the process that writes a ledger brings it up to date.
+  case older(path: String, version: Int, known: Int)
   case damaged(path: String, problem: String)
   case missing(path: String)
   /// The ledger was begun under other settings than those given.
@@ -24,7 +26,7 @@ public enum LedgerError: Error, Sendable, CustomStringConvertible {
     case .foreign, .damaged: true
     case .sqlite(_, _, _, let code, _):
       code & 0xff == SQLITE_CORRUPT || code & 0xff == SQLITE_NOTADB
-    case .newer, .missing, .otherSettings: false
+    case .newer, .older, .missing, .otherSettings: false
     }
   }
 
@@ -38,6 +40,9 @@ public enum LedgerError: Error, Sendable, CustomStringConvertible {
     case .newer(let path, let version, let known):
       return "\(path) has ledger format \(version) and this program reads up to \(known): "
         + "use the newer program"
+    case .older(let path, let version, let known):
+      return "\(path) has ledger format \(version) and this program reads \(known): "
+        + "forage run --resume with its folder brings it up to date"
     case .damaged(let path, let problem):
       return "\(path) is damaged: \(problem); restore it from a copy"
     case .missing(let path):

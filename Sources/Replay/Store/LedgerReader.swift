@@ -52,11 +52,13 @@ public struct TrajectoryRow: Sendable, Equatable {
   public var isLenientlyCorrect: Bool
   /// What training saw; nil of an evaluation.
   public var trained: TrainedTrajectory?
+  /// 0 where the step trained it for the first time, else how often steps had before.
+  public var use: Int
 
   package init(
     key: TicketKey, sample: Int, step: Int?, reward: Double?, parts: [RewardPart], reason: String,
     finish: String, tokens: Int, isStrictlyCorrect: Bool, isLenientlyCorrect: Bool,
-    trained: TrainedTrajectory?
+    trained: TrainedTrajectory?, use: Int = 0
   ) {
     self.key = key
     self.sample = sample
@@ -69,6 +71,7 @@ public struct TrajectoryRow: Sendable, Equatable {
     self.isStrictlyCorrect = isStrictlyCorrect
     self.isLenientlyCorrect = isLenientlyCorrect
     self.trained = trained
+    self.use = use
   }
 }
 
@@ -85,7 +88,7 @@ public struct LedgerOverview: Sendable, Equatable {
   /// The newest committed version; nil before a learner's first hello.
   public var version: PolicyVersion?
   /// The batch leased for the next step; nil when none is.
-  public var lease: [Int]?
+  public var lease: Batch?
   /// Training groups on the disk, retired and waiting, and evaluation groups.
   public var trainingGroups: Int
   public var evaluationGroups: Int
@@ -110,8 +113,10 @@ public final class LedgerReader {
   public init(path: String) throws(LedgerError) {
     guard Files.exists(path) else { throw .missing(path: path) }
     database = try Database(path: path, mode: .readOnly)
-    guard try Schema.checkedVersion(of: database) == Schema.migrations.count else {
-      throw .foreign(path: path, problem: "it has no tables yet, or an older format")
+    let version = try Schema.checkedVersion(of: database)
+    guard version > 0 else { throw .foreign(path: path, problem: "it has no tables yet") }
+    guard version == Schema.migrations.count else {
+      throw .older(path: path, version: version, known: Schema.migrations.count)
     }
     lineage = try LedgerStore.setting("lineage", in: database) ?? ""
   }
@@ -166,11 +171,6 @@ public final class LedgerReader {
 
   // MARK: Trajectories
 
-  private static let trajectoryColumns = """
-    key, sample, step, reward, parts, reason, finish, tokens, strict, lenient, is_trained,
-    advantage, ratio_least, ratio_mean, ratio_greatest, kl, clipped_share, entropy, row_digest
-    """
-
   /// At most `limit` rows, of `Limits.maximumRows` at most.
   public func trajectories(
     _ filter: TrajectoryFilter = .init(), limit: Int = 100
@@ -179,13 +179,13 @@ public final class LedgerReader {
     let (conditions, values) = Self.conditions(filter)
     let order =
       switch filter.order {
-      case .ticket: "key, sample"
-      case .reward: "reward DESC, key, sample"
-      case .ratio: "ratio_greatest DESC, key, sample"
+      case .ticket: "key, sample, use"
+      case .reward: "reward DESC, key, sample, use"
+      case .ratio: "ratio_greatest DESC, key, sample, use"
       }
     let statement = try database.prepare(
       """
-      SELECT \(Self.trajectoryColumns) FROM trajectories
+      SELECT \(TableColumns.trajectories), row_digest FROM trajectories
       \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
       ORDER BY \(order) LIMIT \(limit)
       """)
@@ -235,7 +235,7 @@ public final class LedgerReader {
       reward: row.isNull(3) ? nil : row.number(3), parts: try parts(row.text(4)),
       reason: row.text(5), finish: row.text(6), tokens: row.integer(7),
       isStrictlyCorrect: row.integer(8) == 1, isLenientlyCorrect: row.integer(9) == 1,
-      trained: row.isNull(10) ? nil : trained)
+      trained: row.isNull(10) ? nil : trained, use: row.integer(18))
   }
 
   private func parts(_ text: String) throws(LedgerError) -> [RewardPart] {
@@ -281,19 +281,10 @@ public final class LedgerReader {
     for key in keys {
       try look { () throws(LedgerError) in _ = try rows.group(RowKey.ticket(key)) }
     }
-    for (table, columns) in [
-      ("trajectories", Self.trajectoryColumns),
-      ("versions", "number, digest, state_digest, row_digest"),
-      ("leases", "step, epoch, tickets, leased_ms, row_digest"),
-      (
-        "commits",
-        """
-        step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms,
-        row_digest
-        """
-      ),
-    ] {
-      _ = try database.prepare("SELECT \(columns) FROM \(table)").rows { row throws(LedgerError) in
+    // Groups have been looked at with their blobs.
+    for (table, columns) in TableColumns.all where table != "groups" {
+      _ = try database.prepare("SELECT \(columns), row_digest FROM \(table)").rows {
+        row throws(LedgerError) in
         try look { () throws(LedgerError) in _ = try rows.checked(table, row) }
       }
     }

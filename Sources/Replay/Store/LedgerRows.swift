@@ -43,11 +43,6 @@ struct LedgerRows {
   /// Gives a prepared statement; a store keeps them, a reader makes them anew.
   let prepared: (String) throws(LedgerError) -> Statement
 
-  static let groupColumns = """
-    key, version, actor, exercise, numeric_class, prompt_tokens, samples, tokens, reward, strict,
-    lenient, temperature, seed, ticket_ns, sampled_ns, judged_ns, received_ms, blob_digest
-    """
-
   /// The values of a row whose last column is its digest; throws when it does not match.
   func checked(_ table: String, _ row: Statement) throws(LedgerError) -> [SQLValue] {
     let values = row.values()
@@ -63,16 +58,17 @@ struct LedgerRows {
   /// Nil when there is no such group; throws `damaged` when its row or blob was altered.
   func group(_ key: TicketKey) throws(LedgerError) -> StoredGroup? {
     let statement = try prepared(
-      "SELECT \(Self.groupColumns), row_digest, blob FROM groups WHERE key = ?")
+      "SELECT blob, \(TableColumns.groups), row_digest FROM groups WHERE key = ?")
     try statement.bind([.integer(RowKey.integer(key))])
     defer { statement.reset() }
     guard try statement.step() else { return nil }
-    let values = (0..<19).map { statement.value($0) }
+    let blob = statement.blob(0)
+    let values = (1..<statement.columnCount).map { statement.value($0) }
     let columns = Array(values.dropLast())
-    let blob = statement.blob(19)
     let digest = Digest(of: blob)
+    // The last column but one of the first format; spread came later.
     guard values.last == .blob(RowDigest.of("groups", columns)),
-      columns.last == .blob(digest.bytes)
+      columns[columns.count - 2] == .blob(digest.bytes)
     else {
       throw .damaged(
         path: database.path, problem: "the stored group of \(key) does not match its digest")
@@ -93,10 +89,7 @@ struct LedgerRows {
     _ clause: String, _ values: [SQLValue], lineage: String
   ) throws(LedgerError) -> [StepCommit] {
     let statement = try prepared(
-      """
-      SELECT step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms,
-        row_digest FROM commits \(clause)
-      """)
+      "SELECT \(TableColumns.commits), row_digest FROM commits \(clause)")
     return try statement.rows(values) { row throws(LedgerError) in
       _ = try checked("commits", row)
       guard let outcome = StepOutcome(rawValue: row.text(2)) else {
@@ -106,6 +99,7 @@ struct LedgerRows {
       return StepCommit(
         step: step, epoch: row.integer(1), outcome: outcome,
         tickets: try TicketList.read(row.text(6), path: database.path),
+        reused: try reused(row, 8),
         version: PolicyVersion(
           lineage: lineage, number: step + 1, digest: Digest(bytes: row.blob(3))),
         stateDigest: Digest(bytes: row.blob(4)), checkpoint: row.isNull(5) ? nil : row.text(5),
@@ -113,17 +107,23 @@ struct LedgerRows {
     }
   }
 
-  func lease(step: Int) throws(LedgerError) -> [Int]? {
+  private func reused(_ row: Statement, _ column: Int) throws(LedgerError) -> [Int] {
+    row.isNull(column) ? [] : try TicketList.read(row.text(column), path: database.path)
+  }
+
+  func lease(step: Int) throws(LedgerError) -> Batch? {
     let statement = try prepared(
-      "SELECT step, epoch, tickets, leased_ms, row_digest FROM leases WHERE step = ?")
+      "SELECT \(TableColumns.leases), row_digest FROM leases WHERE step = ?")
     return try statement.rows([.integer(step)]) { row throws(LedgerError) in
       _ = try checked("leases", row)
-      return try TicketList.read(row.text(2), path: database.path)
+      return Batch(
+        tickets: try TicketList.read(row.text(2), path: database.path),
+        reused: try reused(row, 4))
     }.first
   }
 
   func digests() throws(LedgerError) -> [Int: Digest] {
-    let statement = try prepared("SELECT number, digest, state_digest, row_digest FROM versions")
+    let statement = try prepared("SELECT \(TableColumns.versions), row_digest FROM versions")
     let pairs = try statement.rows { row throws(LedgerError) in
       _ = try checked("versions", row)
       return (row.integer(0), Digest(bytes: row.blob(1)))
@@ -134,14 +134,24 @@ struct LedgerRows {
   func evaluations(_ clause: String = "") throws(LedgerError) -> [EvaluationSummary] {
     let statement = try prepared(
       """
-      SELECT version, prompts, samples, reward, strict, lenient, pass_at_k, mean_length
-      FROM evaluations WHERE is_finished = 1 \(clause) ORDER BY version
+      SELECT \(TableColumns.evaluations), row_digest FROM evaluations
+      WHERE is_finished = 1 \(clause) ORDER BY version
       """)
-    return try statement.rows { row in
-      EvaluationSummary(
-        version: row.integer(0), prompts: row.integer(1), samples: row.integer(2),
-        reward: row.number(3), strict: row.number(4), lenient: row.number(5),
-        passAtK: row.number(6), meanLength: row.number(7))
+    return try statement.rows { row throws(LedgerError) in
+      _ = try checked("evaluations", row)
+      return EvaluationSummary(
+        version: row.integer(0), prompts: row.integer(2), samples: row.integer(3),
+        reward: row.number(4), strict: row.number(5), lenient: row.number(6),
+        passAtK: row.number(7), meanLength: row.number(8))
     }
+  }
+
+  /// One of the run's few names and numbers; nil when it has none.
+  func setting(_ key: String) throws(LedgerError) -> String? {
+    let statement = try prepared("SELECT \(TableColumns.run), row_digest FROM run WHERE key = ?")
+    return try statement.rows([.text(key)]) { row throws(LedgerError) in
+      _ = try checked("run", row)
+      return row.text(1)
+    }.first
   }
 }

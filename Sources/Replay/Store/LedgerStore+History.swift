@@ -6,7 +6,7 @@ import Experience
 import Wire
 
 extension LedgerStore {
-  private var rows: LedgerRows {
+  var rows: LedgerRows {
     LedgerRows(database: database) { sql throws(LedgerError) in try self.prepared(sql) }
   }
 
@@ -17,9 +17,10 @@ extension LedgerStore {
     try rows.commit(step: step, lineage: lineage)
   }
 
-  /// Groups that are damaged are left out here and found when their blob is read: a row's columns
-  /// are checked, which is enough to judge staleness.
-  package func history() throws(LedgerError) -> LedgerHistory {
+  /// A group whose row is damaged counts as it stands here, so that both laws hold, and is found
+  /// when its blob is read, before anybody trains on it. `reuse` asks for the groups that may be
+  /// trained on again too.
+  package func history(reuse: ReuseRules? = nil) throws(LedgerError) -> LedgerHistory {
     var history = LedgerHistory()
     history.epoch = Int(try Self.setting("epoch", in: database) ?? "0") ?? 0
     history.announcement = try announcement()
@@ -34,6 +35,7 @@ extension LedgerStore {
       history.lease = try rows.lease(step: newest)
     }
     try readTickets(into: &history)
+    if let reuse { try readReusable(reuse, into: &history) }
     try readDrops(into: &history)
     try readEvaluations(into: &history)
     return history
@@ -61,16 +63,17 @@ extension LedgerStore {
 
   private func readTickets(into history: inout LedgerHistory) throws(LedgerError) {
     history.lowWater = Int(try Self.setting("lowWater", in: database) ?? "0") ?? 0
-    history.retired = try prepared("SELECT number FROM retired WHERE number >= ?")
-      .rows([.integer(history.lowWater)]) { $0.integer(0) }
-    let fates = try prepared("SELECT fate, count(*) FROM retired GROUP BY fate").rows {
-      ($0.text(0), $0.integer(1))
+    let retired = try prepared("SELECT \(TableColumns.retired), row_digest FROM retired")
+    let fates = try retired.rows { row throws(LedgerError) in
+      _ = try rows.checked("retired", row)
+      return (number: row.integer(0), name: row.text(3))
     }
-    for (name, count) in fates {
+    for (number, name) in fates {
       guard let fate = Fate(rawValue: name) else {
-        throw .damaged(path: path, problem: "a ticket's fate is \"\(name)\"")
+        throw .damaged(path: path, problem: "the fate of ticket \(number) is \"\(name)\"")
       }
-      history.fates[fate] = count
+      history.fates[fate, default: 0] += 1
+      if number >= history.lowWater { history.retired.append(number) }
     }
     let open = try facts(
       """
@@ -85,7 +88,7 @@ extension LedgerStore {
   ) throws(LedgerError) -> [(TicketKey, GroupFacts)] {
     let statement = try prepared(
       """
-      SELECT key, version, samples, tokens, reward, strict, lenient, length(blob)
+      SELECT key, version, samples, tokens, reward, strict, lenient, length(blob), spread
       FROM groups \(clause)
       """)
     return try statement.rows(values) { row in
@@ -95,32 +98,54 @@ extension LedgerStore {
       tally.reward = row.number(4)
       tally.strict = row.integer(5)
       tally.lenient = row.integer(6)
+      tally.spread = row.number(8)
       let facts = GroupFacts(version: row.integer(1), bytes: row.integer(7), tally: tally)
       return (RowKey.ticket(row.integer(0)), facts)
     }
   }
 
+  /// Groups that a step has trained and that are young enough to be trained again.
+  private func readReusable(
+    _ rules: ReuseRules, into history: inout LedgerHistory
+  ) throws(LedgerError) {
+    // A group is no newer than the step that retired it.
+    let least = (history.version?.number ?? 0) - rules.maximumLag
+    let groups = try prepared(
+      """
+      SELECT groups.key, version, spread FROM retired JOIN groups ON groups.key = retired.number
+      WHERE step >= ? AND fate = ? AND version >= ?
+      """
+    ).rows([.integer(least), .text(Fate.trained.rawValue), .integer(least)]) {
+      ($0.integer(0), ReusableGroup(version: $0.integer(1), spread: $0.number(2), uses: 1))
+    }
+    history.reusable = Dictionary(uniqueKeysWithValues: groups)
+    let uses = try prepared("SELECT \(TableColumns.uses), row_digest FROM uses").rows {
+      row throws(LedgerError) in
+      _ = try rows.checked("uses", row)
+      return row.integer(2)
+    }
+    history.reuses = uses.count
+    for number in uses { history.reusable[number]?.uses += 1 }
+  }
+
   private func readDrops(into history: inout LedgerHistory) throws(LedgerError) {
-    let sums = try prepared(
-      """
-      SELECT reason, was_accepted, count(*), sum(tokens), sum(bytes) FROM drops
-      GROUP BY reason, was_accepted
-      """
-    ).rows {
-      (
-        $0.text(0), $0.integer(1),
-        DropTotals(groups: $0.integer(2), tokens: $0.integer(3), bytes: $0.integer(4))
+    let drops = try prepared("SELECT \(TableColumns.drops), row_digest FROM drops").rows {
+      row throws(LedgerError) in
+      _ = try rows.checked("drops", row)
+      return (
+        name: row.text(1), wasAccepted: row.integer(2) == 1, tokens: row.integer(3),
+        bytes: row.integer(4)
       )
     }
-    for (name, wasAccepted, totals) in sums {
-      guard let reason = DropReason(rawValue: name) else {
-        throw .damaged(path: path, problem: "a group was dropped as \"\(name)\"")
+    for drop in drops {
+      guard let reason = DropReason(rawValue: drop.name) else {
+        throw .damaged(path: path, problem: "a group was dropped as \"\(drop.name)\"")
       }
-      if wasAccepted == 1 {
-        history.dropped[reason] = totals
-        history.accepted += totals.groups
+      if drop.wasAccepted {
+        history.dropped[reason, default: .init()].add(tokens: drop.tokens, bytes: drop.bytes)
+        history.accepted += 1
       } else {
-        history.refused[reason] = totals
+        history.refused[reason, default: .init()].add(tokens: drop.tokens, bytes: drop.bytes)
       }
     }
     history.unfilled = try prepared(
@@ -132,8 +157,11 @@ extension LedgerStore {
   }
 
   private func readEvaluations(into history: inout LedgerHistory) throws(LedgerError) {
-    let closed = try prepared("SELECT version, is_finished FROM evaluations").rows {
-      ($0.integer(0), $0.integer(1) == 1)
+    let closed = try prepared(
+      "SELECT \(TableColumns.evaluations), row_digest FROM evaluations"
+    ).rows { row throws(LedgerError) in
+      _ = try rows.checked("evaluations", row)
+      return (row.integer(0), row.integer(1) == 1)
     }
     history.closedEvaluations = Dictionary(uniqueKeysWithValues: closed)
     history.undelivered = try rows.evaluations("AND is_delivered = 0")

@@ -120,13 +120,13 @@ package final class LedgerStore {
   // MARK: The run's few names
 
   static func setting(_ key: String, in database: Database) throws(LedgerError) -> String? {
-    let statement = try database.prepare("SELECT value FROM run WHERE key = ?")
-    return try statement.rows([.text(key)]) { $0.text(0) }.first
+    try LedgerRows(database: database) { sql throws(LedgerError) in try database.prepare(sql) }
+      .setting(key)
   }
 
   func set(_ key: String, _ value: String) throws(LedgerError) {
-    try prepared("INSERT OR REPLACE INTO run (key, value) VALUES (?, ?)")
-      .run([.text(key), .text(value)])
+    try insert(
+      "INSERT OR REPLACE", into: "run", TableColumns.run, [.text(key), .text(value)])
   }
 
   /// Inserts a row with its digest as one more value.
@@ -180,44 +180,41 @@ extension LedgerStore {
       if drop.wasAccepted {
         try prepared("DELETE FROM groups WHERE key = ?").run([.integer(RowKey.integer(drop.key))])
       }
-      try prepared(
-        """
-        INSERT INTO drops (key, reason, was_accepted, tokens, bytes, dropped_ms)
-        VALUES (?, ?, ?, ?, ?, ?)
-        """
-      ).run([
+      try insert(drop, at: now)
+    case .evaluation(let summary):
+      try insert(
+        into: "evaluations", TableColumns.evaluations,
+        [
+          .integer(summary.version), .integer(1), .integer(summary.prompts),
+          .integer(summary.samples), .mean(summary.reward), .mean(summary.strict),
+          .mean(summary.lenient), .mean(summary.passAtK), .mean(summary.meanLength),
+          .integer(0), .integer(now),
+        ])
+    case .abandonedEvaluation(let version):
+      let unknown = [SQLValue](repeating: .null, count: 7)
+      try insert(
+        into: "evaluations", TableColumns.evaluations,
+        [.integer(version), .integer(0)] + unknown + [.integer(0), .integer(now)])
+    case .forgetLease(let step):
+      try prepared("DELETE FROM leases WHERE step = ?").run([.integer(step)])
+    }
+  }
+
+  func insert(_ drop: Drop, at now: Int) throws(LedgerError) {
+    try insert(
+      into: "drops", TableColumns.drops,
+      [
         .integer(RowKey.integer(drop.key)), .text(drop.reason.rawValue),
         .integer(drop.wasAccepted ? 1 : 0), .integer(drop.tokens), .integer(drop.bytes),
         .integer(now),
       ])
-    case .evaluation(let summary):
-      try prepared(
-        """
-        INSERT INTO evaluations (version, is_finished, prompts, samples, reward, strict, lenient,
-          pass_at_k, mean_length, closed_ms) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
-        """
-      ).run([
-        .integer(summary.version), .integer(summary.prompts), .integer(summary.samples),
-        .number(summary.reward), .number(summary.strict), .number(summary.lenient),
-        .number(summary.passAtK), .number(summary.meanLength), .integer(now),
-      ])
-    case .abandonedEvaluation(let version):
-      try prepared("INSERT INTO evaluations (version, is_finished, closed_ms) VALUES (?, 0, ?)")
-        .run([.integer(version), .integer(now)])
-    case .forgetLease(let step):
-      try prepared("DELETE FROM leases WHERE step = ?").run([.integer(step)])
-    }
   }
 
   private func insert(_ pending: PendingGroup, at now: Int) throws(LedgerError) {
     let group = pending.group
     let tally = pending.tally
     try insert(
-      into: "groups",
-      """
-      key, version, actor, exercise, numeric_class, prompt_tokens, samples, tokens, reward, strict,
-      lenient, temperature, seed, ticket_ns, sampled_ns, judged_ns, received_ms, blob_digest
-      """,
+      into: "groups", TableColumns.groups,
       [
         .integer(RowKey.integer(group.key)), .integer(group.version.number), .text(group.actor),
         .text(group.exercise), .text(group.numericClass), .integer(group.prompt.count),
@@ -225,7 +222,7 @@ extension LedgerStore {
         .integer(tally.strict), .integer(tally.lenient), .number(Double(group.temperature)),
         .integer(Int(bitPattern: UInt(group.seed))), .integer(Int(group.times.ticketNanoseconds)),
         .integer(Int(group.times.sampledNanoseconds)), .integer(Int(group.times.judgedNanoseconds)),
-        .integer(now), .blob(pending.blobDigest.bytes),
+        .integer(now), .blob(pending.blobDigest.bytes), .number(tally.spread),
       ], unchecked: [("blob", .blob(pending.blob))])
     if case .evaluate = group.key.purpose {
       for sample in group.trajectories.indices {
@@ -236,7 +233,7 @@ extension LedgerStore {
 
   private func insertTrajectory(
     of group: TrajectoryGroup?, key: TicketKey, sample: Int, step: Int?,
-    _ trained: TrainedTrajectory?
+    _ trained: TrainedTrajectory?, use: Int = 0
   ) throws(LedgerError) {
     let trajectory = group.flatMap {
       $0.trajectories.indices.contains(sample) ? $0.trajectories[sample] : nil
@@ -244,11 +241,7 @@ extension LedgerStore {
     let verdict = trajectory?.verdict
     let parts = verdict.map { JSON.write(Self.document(of: $0.parts)) }
     try insert(
-      "INSERT OR REPLACE", into: "trajectories",
-      """
-      key, sample, step, reward, parts, reason, finish, tokens, strict, lenient, is_trained,
-      advantage, ratio_least, ratio_mean, ratio_greatest, kl, clipped_share, entropy
-      """,
+      "INSERT OR REPLACE", into: "trajectories", TableColumns.trajectories,
       [
         .integer(RowKey.integer(key)), .integer(sample), .of(step), .of(verdict?.reward),
         .of(parts), .of(verdict?.reason), .of(trajectory?.completion.finish.rawValue),
@@ -256,6 +249,7 @@ extension LedgerStore {
         .of(verdict?.isLenientlyCorrect), .of(trained?.isTrained), .of(trained?.advantage),
         .of(trained?.ratioLeast), .of(trained?.ratioMean), .of(trained?.ratioGreatest),
         .of(trained?.kl), .of(trained?.clippedShare), .of(trained?.entropy),
+        .integer(use),
       ])
   }
 
@@ -285,20 +279,20 @@ extension LedgerStore {
 
   private func insert(_ version: PolicyVersion, stateDigest: Digest?) throws(LedgerError) {
     try insert(
-      into: "versions", "number, digest, state_digest",
+      into: "versions", TableColumns.versions,
       [
         .integer(version.number), .blob(version.digest.bytes),
         stateDigest.map { .blob($0.bytes) } ?? .null,
       ])
   }
 
-  package func recordLease(step: Int, epoch: Int, tickets: [Int]) throws(LedgerError) {
+  package func recordLease(step: Int, epoch: Int, _ batch: Batch) throws(LedgerError) {
     try database.transaction { () throws(LedgerError) in
       try insert(
-        into: "leases", "step, epoch, tickets, leased_ms",
+        into: "leases", TableColumns.leases,
         [
-          .integer(step), .integer(epoch), .text(TicketList.write(tickets)),
-          .integer(Int(WallClock.milliseconds)),
+          .integer(step), .integer(epoch), .text(TicketList.write(batch.tickets)),
+          .integer(Int(WallClock.milliseconds)), .of(reused: batch.reused),
         ])
     }
   }
@@ -315,36 +309,63 @@ extension LedgerStore {
     }
     try database.transaction { () throws(LedgerError) in
       try insert(
-        into: "commits",
-        """
-        step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms
-        """,
+        into: "commits", TableColumns.commits,
         [
           .integer(commit.step), .integer(commit.epoch), .text(commit.outcome.rawValue),
           .blob(commit.version.digest.bytes), .blob(commit.stateDigest.bytes),
           .of(commit.checkpoint), .text(TicketList.write(commit.tickets)),
-          .integer(Int(WallClock.milliseconds)),
+          .integer(Int(WallClock.milliseconds)), .of(reused: commit.reused),
         ])
       try insert(commit.version, stateDigest: commit.stateDigest)
       try set("lowWater", "\(record.lowWater)")
       for (position, (number, fate)) in zip(commit.tickets, record.fates).enumerated() {
-        try prepared("INSERT INTO retired (number, step, position, fate) VALUES (?, ?, ?, ?)")
-          .run([
-            .integer(number), .integer(commit.step), .integer(position), .text(fate.rawValue),
-          ])
-        let group = try group(number)
-        let seen = trained[number] ?? [:]
-        let samples = Set(seen.keys).union(group.map { Set($0.trajectories.indices) } ?? [])
-        for sample in samples.sorted() {
-          try insertTrajectory(
-            of: group, key: TicketKey(purpose: .train, number: number), sample: sample,
-            step: commit.step, seen[sample])
-        }
+        try insert(
+          into: "retired", TableColumns.retired,
+          [.integer(number), .integer(commit.step), .integer(position), .text(fate.rawValue)])
+        try insertTrajectories(
+          of: number, try group(number), step: commit.step, trained[number] ?? [:], use: 0)
       }
-      for version in record.deliveredEvaluations {
-        try prepared("UPDATE evaluations SET is_delivered = 1 WHERE version = ?")
-          .run([.integer(version)])
+      for (position, number) in commit.reused.enumerated() {
+        try insert(
+          into: "uses", TableColumns.uses,
+          [.integer(commit.step), .integer(position), .integer(number)])
+        try insertTrajectories(
+          of: number, try group(number), step: commit.step, trained[number] ?? [:],
+          use: try uses(of: number))
       }
+      for version in record.deliveredEvaluations { try markDelivered(version) }
+    }
+  }
+
+  /// How often steps have trained a group again.
+  private func uses(of number: Int) throws(LedgerError) -> Int {
+    try prepared("SELECT count(*) FROM uses WHERE number = ?").rows([.integer(number)]) {
+      $0.integer(0)
+    }.first ?? 0
+  }
+
+  private func insertTrajectories(
+    of number: Int, _ group: TrajectoryGroup?, step: Int, _ seen: [Int: TrainedTrajectory],
+    use: Int
+  ) throws(LedgerError) {
+    let samples = Set(seen.keys).union(group.map { Set($0.trajectories.indices) } ?? [])
+    for sample in samples.sorted() {
+      try insertTrajectory(
+        of: group, key: TicketKey(purpose: .train, number: number), sample: sample, step: step,
+        seen[sample], use: use)
+    }
+  }
+
+  private func markDelivered(_ version: Int) throws(LedgerError) {
+    let rows = try prepared(
+      "SELECT \(TableColumns.evaluations), row_digest FROM evaluations WHERE version = ?"
+    ).rows([.integer(version)]) { row throws(LedgerError) in
+      try self.rows.checked("evaluations", row)
+    }
+    for var row in rows {
+      // The last column but one.
+      row[row.count - 2] = .integer(1)
+      try insert("INSERT OR REPLACE", into: "evaluations", TableColumns.evaluations, row)
     }
   }
 }
@@ -353,6 +374,11 @@ extension LedgerStore {
 
 extension SQLValue {
   static func of(_ number: Int?) -> SQLValue { number.map { .integer($0) } ?? .null }
+  /// SQLite keeps no NaN: a mean over nothing is NULL.
+  static func mean(_ number: Double) -> SQLValue { number.isNaN ? .null : .number(number) }
+  static func of(reused tickets: [Int]) -> SQLValue {
+    tickets.isEmpty ? .null : .text(TicketList.write(tickets))
+  }
   static func of(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
   static func of(_ flag: Bool?) -> SQLValue { flag.map { .integer($0 ? 1 : 0) } ?? .null }
   /// SQLite keeps no NaN: it stores NULL.

@@ -9,7 +9,7 @@ enum RowDigest {
   static func of(_ table: String, _ values: [SQLValue]) -> [UInt8] {
     var bytes = Array(table.utf8)
     bytes.reserveCapacity(256)
-    for value in values { append(value, to: &bytes) }
+    for value in TableColumns.digested(table, values) { append(value, to: &bytes) }
     return Digest(of: bytes).bytes
   }
 

@@ -21,7 +21,14 @@ public struct RunRecord: Sendable {
   init() {}
 
   init(_ database: Database) throws(LedgerError) {
-    let rows = try database.prepare("SELECT key, value FROM run").rows { ($0.text(0), $0.text(1)) }
+    let names = LedgerRows(database: database) { sql throws(LedgerError) in
+      try database.prepare(sql)
+    }
+    let rows = try database.prepare("SELECT \(TableColumns.run), row_digest FROM run").rows {
+      row throws(LedgerError) in
+      _ = try names.checked("run", row)
+      return (row.text(0), row.text(1))
+    }
     for (key, text) in rows {
       let parts = key.split(separator: "@")
       guard parts.count == 2, let step = Int(parts[1]) else { continue }

@@ -1,6 +1,7 @@
 // The tables of a ledger, as numbered migrations: a file's `user_version` counts those applied.
 //
-// A migration that has been in a release is never edited: a new one is added.
+// A migration that has been in a release is never edited: a new one is added, and a file of each
+// older format stands in ReplayTests/Fixtures.
 
 import CSQLite
 import Experience
@@ -9,8 +10,15 @@ enum Schema {
   /// "Forg": what `file` and SQLite's own tools show of a ledger.
   static let applicationID = 0x466F_7267
 
-  static let migrations: [String] = [
-    """
+  struct Migration: Sendable {
+    var sql: String
+    /// Tables whose rows get a digest, with the columns it covers: what SQL cannot compute.
+    var digested: [(table: String, key: String, columns: String)] = []
+  }
+
+  static let migrations = [Migration(sql: first), second]
+
+  private static let first = """
     CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
     CREATE TABLE versions (
@@ -75,7 +83,62 @@ enum Schema {
       is_delivered INTEGER NOT NULL DEFAULT 0, closed_ms INTEGER NOT NULL
     ) STRICT;
     """
-  ]
+
+  /// Groups trained on more than once, sources of offline runs, and a digest in every row.
+  private static let second = Migration(
+    sql: """
+      -- The standard deviation of the group's rewards; NULL of a group of format 1.
+      ALTER TABLE groups ADD COLUMN spread REAL;
+      -- Tickets of earlier steps that the batch carries once more; NULL where there are none.
+      ALTER TABLE leases ADD COLUMN reused TEXT;
+      ALTER TABLE commits ADD COLUMN reused TEXT;
+
+      -- Which steps trained a retired group once more.
+      CREATE TABLE uses (
+        step INTEGER NOT NULL, position INTEGER NOT NULL, number INTEGER NOT NULL,
+        row_digest BLOB NOT NULL, PRIMARY KEY (step, position)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX uses_by_number ON uses (number, step);
+
+      -- What an offline run learns from: position in the source's order, ticket there.
+      CREATE TABLE sources (
+        position INTEGER PRIMARY KEY, number INTEGER NOT NULL, blob_digest BLOB NOT NULL,
+        spread REAL NOT NULL, row_digest BLOB NOT NULL
+      ) STRICT;
+
+      -- use: 0 the first time a group is trained, then 1, 2, ...
+      CREATE TABLE trajectories_by_use (
+        key INTEGER NOT NULL, sample INTEGER NOT NULL, step INTEGER, reward REAL, parts TEXT,
+        reason TEXT, finish TEXT, tokens INTEGER, strict INTEGER, lenient INTEGER,
+        is_trained INTEGER, advantage REAL, ratio_least REAL, ratio_mean REAL,
+        ratio_greatest REAL, kl REAL, clipped_share REAL, entropy REAL, use INTEGER NOT NULL,
+        row_digest BLOB NOT NULL, PRIMARY KEY (key, sample, use)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO trajectories_by_use SELECT key, sample, step, reward, parts, reason, finish,
+        tokens, strict, lenient, is_trained, advantage, ratio_least, ratio_mean, ratio_greatest,
+        kl, clipped_share, entropy, 0, row_digest FROM trajectories;
+      DROP TABLE trajectories;
+      ALTER TABLE trajectories_by_use RENAME TO trajectories;
+      CREATE INDEX trajectories_by_step ON trajectories (step, reward);
+      CREATE INDEX trajectories_by_reward ON trajectories (reward);
+      CREATE INDEX trajectories_by_ratio ON trajectories (ratio_greatest);
+
+      ALTER TABLE run ADD COLUMN row_digest BLOB;
+      ALTER TABLE retired ADD COLUMN row_digest BLOB;
+      ALTER TABLE drops ADD COLUMN row_digest BLOB;
+      ALTER TABLE evaluations ADD COLUMN row_digest BLOB;
+      """,
+    digested: [
+      ("run", "key", "key, value"), ("retired", "number", "number, step, position, fate"),
+      ("drops", "id", "key, reason, was_accepted, tokens, bytes, dropped_ms"),
+      (
+        "evaluations", "version",
+        """
+        version, is_finished, prompts, samples, reward, strict, lenient, pass_at_k, mean_length,
+        is_delivered, closed_ms
+        """
+      ),
+    ])
 
   /// Refuses a file of another program or of a newer one; 0 is an empty file.
   static func checkedVersion(of database: Database) throws(LedgerError) -> Int {
@@ -102,10 +165,27 @@ enum Schema {
     let version = try checkedVersion(of: database)
     for (index, migration) in migrations.enumerated() where index >= version {
       try database.transaction { () throws(LedgerError) in
-        try database.execute(migration)
+        try database.execute(migration.sql)
+        for entry in migration.digested {
+          try digest(entry.table, key: entry.key, entry.columns, in: database)
+        }
         try database.execute("PRAGMA application_id = \(applicationID)")
         try database.execute("PRAGMA user_version = \(index + 1)")
       }
+    }
+  }
+}
+
+extension Schema {
+  private static func digest(
+    _ table: String, key: String, _ columns: String, in database: Database
+  ) throws(LedgerError) {
+    let rows = try database.prepare("SELECT \(key), \(columns) FROM \(table)").rows {
+      $0.values()
+    }
+    let update = try database.prepare("UPDATE \(table) SET row_digest = ? WHERE \(key) = ?")
+    for row in rows {
+      try update.run([.blob(RowDigest.of(table, Array(row.dropFirst()))), row[0]])
     }
   }
 }
