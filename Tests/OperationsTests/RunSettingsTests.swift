@@ -62,6 +62,21 @@ import Testing
       ("learner: {microbatchTokens: 32}", "microbatchTokens"),
       ("replay: {maximumGroupBytes: 3071}", "maximumGroupBytes"),
       ("replay: {maximumQueuedBytes: 1024}", "maximumQueuedBytes"),
+      ("replay: {reusedGroups: 1}", "reusedGroups"),
+      ("replay: {mode: replay}", "reusedGroups"),
+      ("replay: {mode: replay, reusedGroups: 1, maximumUses: 1}", "maximumUses"),
+      ("replay: {mode: replay, reusedGroups: 1, selection: recorded}", "selection"),
+      ("replay: {mode: offline}", "source"),
+      ("replay: {source: runs/a}", "source"),
+      ("learner: {groupsPerStep: 2}\nreplay: {mode: replay, reusedGroups: 65535}", "reusedGroups"),
+      // 1024 x (16 x (8192 x 12 + 2048) + 65536) bytes are above 2^30.
+      (
+        """
+        learner: {groupsPerStep: 1024, microbatchTokens: 16384}
+        model: {maximumPositions: 9000}
+        sampling: {groupSize: 16, maximumNewTokens: 8192}
+        """, "groupsPerStep"
+      ),
       ("supervisor: {firstBackoffSeconds: 31}", "firstBackoffSeconds"),
       ("supervisor: {stallSeconds: 30}", "stallSeconds"),
       ("network: {listen: 127.0.0.1, weightsPort: 45910}", "Port"),
@@ -78,6 +93,10 @@ import Testing
     _ = try read("learner: {groupsPerStep: 4, lagMax: 1}\nactor: {ticketsPerRequest: 8}")
     _ = try read("replay: {maximumGroupBytes: 3072}")
     _ = try read("learner: {microbatchTokens: 33}")
+    // A lease of 1000 groups of at most 2^30 / 1000 bytes is one of 2^30 bytes at most.
+    let many = try read("learner: {groupsPerStep: 1000}")
+    #expect(many.admissibleGroupBytes == 1_073_741)
+    #expect(try read("").admissibleGroupBytes == 1 << 25)
     _ = try read("model: {maximumPositions: 33}")
   }
 

@@ -21,7 +21,8 @@ enum Samples {
 
   static func commit(_ trajectories: [TrainedTrajectory], checkpoint: String? = nil) -> StepCommit {
     StepCommit(
-      step: 6, epoch: 2, outcome: .trained, tickets: [12, 13], version: version,
+      step: 6, epoch: 2, outcome: .trained, tickets: [12, 13], reused: [3],
+      version: version,
       stateDigest: digest, checkpoint: checkpoint, trajectories: trajectories)
   }
 
@@ -89,7 +90,7 @@ enum Samples {
         id: 5,
         body: .lease(
           BatchLease(
-            step: 3, epoch: 2, tickets: [9, 4],
+            step: 3, epoch: 2, tickets: [9, 4], reused: [2, 1],
             evaluations: [
               EvaluationSummary(
                 version: 2, prompts: 64, samples: 2, reward: 1.0 / 3, strict: 0.1, lenient: 1,
