@@ -26,7 +26,7 @@ extension FuzzTarget {
           PendingGroup(
             group: group, tally: GroupTally(group), blob: blob, blobDigest: Digest(of: blob)))
       ])
-      try store.recordLease(step: 0, epoch: 1, tickets: [Samples.train.number])
+      try store.recordLease(step: 0, epoch: 1, Batch(tickets: [Samples.train.number]))
       let commit = StepCommit(
         step: 0, epoch: 1, outcome: .trained, tickets: [Samples.train.number],
         version: PolicyVersion(lineage: store.lineage, number: 1, digest: Samples.digest),
