@@ -68,7 +68,7 @@ import Testing
       ("replay: {mode: replay, reusedGroups: 1, selection: recorded}", "selection"),
       ("replay: {mode: offline}", "source"),
       ("replay: {source: runs/a}", "source"),
-      ("learner: {groupsPerStep: 2}\nreplay: {mode: replay, reusedGroups: 65535}", "reusedGroups"),
+      ("replay: {mode: replay, reusedGroups: 65535}", "reusedGroups"),
       // 1024 x (16 x (8192 x 12 + 2048) + 65536) bytes are above 2^30.
       (
         """

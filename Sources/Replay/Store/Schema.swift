@@ -103,7 +103,7 @@ enum Schema {
       -- What an offline run learns from: position in the source's order, ticket there.
       CREATE TABLE sources (
         position INTEGER PRIMARY KEY, number INTEGER NOT NULL, blob_digest BLOB NOT NULL,
-        spread REAL NOT NULL, row_digest BLOB NOT NULL
+        version INTEGER NOT NULL, spread REAL NOT NULL, row_digest BLOB NOT NULL
       ) STRICT;
 
       -- use: 0 the first time a group is trained, then 1, 2, ...

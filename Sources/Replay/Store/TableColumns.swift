@@ -27,7 +27,7 @@ enum TableColumns {
     version, is_finished, prompts, samples, reward, strict, lenient, pass_at_k, mean_length,
     is_delivered, closed_ms
     """
-  static let sources = "position, number, blob_digest, spread"
+  static let sources = "position, number, blob_digest, version, spread"
 
   /// Every table by name; groups carry a blob besides, with a digest of its own.
   static let all: [(table: String, columns: String)] = [
