@@ -110,7 +110,10 @@ import Wire
     ("DELETE FROM groups WHERE key = 1", "the group of ticket 1 is gone"),
     ("DELETE FROM retired WHERE number = 0", "ticket 0 of step 0 is not retired"),
     ("UPDATE retired SET step = 5 WHERE number = 0", "retired by step 5"),
-    ("INSERT INTO retired VALUES (2, 0, 2, 'trained')", "ticket 2 is retired, and no step has it"),
+    (
+      "INSERT INTO retired (number, step, position, fate) VALUES (2, 0, 2, 'trained')",
+      "ticket 2 is retired, and no step has it"
+    ),
     ("DELETE FROM versions WHERE number = 1", "version 1 is not the one step 0 made"),
     ("UPDATE retired SET fate = 'lost' WHERE number = 0", "the law of groups does not hold"),
   ])

@@ -158,7 +158,8 @@ private struct Auditor {
       }
       let recorded = facts.uses[commit.step] ?? []
       if recorded != commit.reused {
-        object("step \(commit.step) reuses \(commit.reused), and the uses on record are \(recorded)")
+        object(
+          "step \(commit.step) reuses \(commit.reused), and the uses on record are \(recorded)")
       }
     }
   }
