@@ -13,18 +13,21 @@ public struct ActorOptions: Equatable, Sendable {
   public var name: String
   /// 0 takes the run's settings, and where those say 0 all cores.
   public var threads: Int
+  /// A key file; "" joins a run without keys.
+  public var keys: String
   /// Without being able to work for so long the actor ends.
   public var giveUpSeconds: Double
   /// Logs every version and every batch.
   public var isVerbose: Bool
 
   public init(
-    address: String, name: String? = nil, threads: Int = 0, giveUpSeconds: Double = 600,
-    isVerbose: Bool = false
+    address: String, name: String? = nil, threads: Int = 0, keys: String = "",
+    giveUpSeconds: Double = 600, isVerbose: Bool = false
   ) {
     self.address = address
     self.name = name ?? Self.nameOfThisProcess
     self.threads = threads
+    self.keys = keys
     self.giveUpSeconds = giveUpSeconds
     self.isVerbose = isVerbose
   }
@@ -44,11 +47,12 @@ public struct ActorOptions: Equatable, Sendable {
     options: [
       .value("name", "NAME", "what this actor is called, unique in the run (host and process id)"),
       .value("threads", "T", "processor threads to use (the run's setting, else all cores)"),
+      .value("keys", "FILE", "this actor's key, from forage keys make; without it, none are used"),
       .value(
         "give-up-seconds", "S", "end after so long without being able to work (600)"),
       .flag("verbose", "log every version as it is loaded"),
     ],
-    example: "forage-actor tcp://head:45910 --threads 4")
+    example: "forage-actor tcp://head:45910 --keys actor-7.key --threads 4")
 
   /// Reads the arguments after the program's name; nil when help was asked for.
   public init?(arguments words: [String]) throws(ArgumentError) {
@@ -67,6 +71,7 @@ public struct ActorOptions: Equatable, Sendable {
     self.init(
       address: address, name: name,
       threads: try arguments.integer("threads", in: 0...1024) ?? 0,
+      keys: arguments.value("keys") ?? "",
       // Four months: nobody waits longer for a run.
       giveUpSeconds: try arguments.number("give-up-seconds", in: 0.1...1e7) ?? 600,
       isVerbose: arguments.flag("verbose"))

@@ -1,5 +1,6 @@
 // An actor as a process: two threads, one exit status.
 
+import Messaging
 import Operations
 import Policy
 
@@ -22,6 +23,9 @@ public enum RolloutActor {
       watchdog.finish()
       log.info(ending)
       return .success
+    } catch let error as MessagingError {
+      log.error(error.description)
+      return ExitCode(rawValue: error.exitStatus) ?? .unavailable
     } catch {
       let (line, exitCode) = FailureReport.report(error)
       log.error(line)

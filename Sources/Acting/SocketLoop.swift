@@ -21,6 +21,7 @@ final class SocketLoop {
   private let options: ActorOptions
   private let log: Log
   private let context: MessagingContext
+  private let keys: ClientKeys?
   private let wake: EventFD
   private let port: ComputePort
   private let worker: WorkerThread
@@ -58,23 +59,24 @@ final class SocketLoop {
     self.signals = signals
     self.parent = parent
     context = try MessagingContext()
+    keys = options.keys.isEmpty ? nil : try ClientKeys.load(options.keys, as: .actor)
     var limits = Conversation.Limits()
     limits.giveUpMilliseconds = Int(options.giveUpSeconds * 1000)
     conversation = Conversation(
       name: options.name, address: options.address, numericClass: numericClass, limits: limits,
       now: Self.now)
-    replay = try Self.connect(to: options.address, peer: "replay", in: context)
+    replay = try Self.connect(to: options.address, peer: "replay", in: context, keys)
   }
 
   private static var now: Int { Int(MonotonicClock.now / 1_000_000) }
 
   private static func connect(
-    to address: String, peer: String, in context: MessagingContext
+    to address: String, peer: String, in context: MessagingContext, _ keys: ClientKeys?
   ) throws(MessagingError) -> DealerClient {
     var limits = SocketLimits()
     limits.maximumFrameBytes = maximumFrameBytes
     limits.maximumMessageBytes = maximumFrameBytes + WireLimits.maximumControlBytes
-    return try DealerClient(to: address, peer: peer, in: context, limits: limits)
+    return try DealerClient(to: address, peer: peer, in: context, limits: limits, keys: keys)
   }
 
   /// Until the run is over or the actor is told to stop; why, in words.
@@ -174,9 +176,9 @@ final class SocketLoop {
         plan?.hear(of: snapshot.version)
       }
     }
-    // Their events are to be read now and then.
-    _ = replay.isConnected
-    _ = weights?.isConnected
+    // They throw where the keys do not fit.
+    try replay.readEvents()
+    try weights?.readEvents()
   }
 
   private func carryOut() throws {
@@ -185,7 +187,7 @@ final class SocketLoop {
       case .send(let envelope): unsentToReplay.append(envelope.encoded())
       case .reconnect:
         unsentToReplay = []
-        replay = try Self.connect(to: options.address, peer: "replay", in: context)
+        replay = try Self.connect(to: options.address, peer: "replay", in: context, keys)
       case .welcomed(let welcome): try join(welcome)
       case .answer(let answer): port.deliver(.answer(answer))
       case .newest(let version): plan?.hear(of: version)
@@ -224,11 +226,11 @@ final class SocketLoop {
     if weights?.endpoint != address { try connectToWeights() }
     let announced = Self.reachable(new.announceAddress, from: options.address)
     if !announced.isEmpty, announcements?.endpoint != announced {
-      announcements = try Announcements(at: announced, in: context)
+      announcements = try Announcements(at: announced, in: context, keys)
     }
 
     func connectToWeights() throws {
-      weights = try Self.connect(to: address, peer: "the weight server", in: context)
+      weights = try Self.connect(to: address, peer: "the weight server", in: context, keys)
       weightsConnectedAt = Self.now
       unsentToWeights = []
       fetcher.reconnected(now: Self.now)
@@ -281,7 +283,7 @@ final class SocketLoop {
     else { return }
     log.info(
       "the weight server at \(old.endpoint) has been silent for \(silence / 1000) s: reconnecting")
-    weights = try Self.connect(to: old.endpoint, peer: "the weight server", in: context)
+    weights = try Self.connect(to: old.endpoint, peer: "the weight server", in: context, keys)
     weightsConnectedAt = Self.now
     unsentToWeights = []
     fetcher.reconnected(now: Self.now)
@@ -359,9 +361,11 @@ private final class Announcements {
   private let socket: Socket
   let endpoint: String
 
-  init(at endpoint: String, in context: MessagingContext) throws(MessagingError) {
+  init(
+    at endpoint: String, in context: MessagingContext, _ keys: ClientKeys?
+  ) throws(MessagingError) {
     self.endpoint = endpoint
-    socket = try Socket(.subscriber, in: context)
+    socket = try Socket(.subscriber, in: context, security: SocketSecurity(keys))
     try socket.connect(to: endpoint)
     try socket.subscribe()
   }

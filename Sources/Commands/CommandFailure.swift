@@ -11,7 +11,8 @@ enum CommandFailure {
     switch error {
     case let error as ModelFolderError: (error.description, .badInput)
     case let error as SafetensorsError: (String(describing: error), .badInput)
-    case let error as MessagingError: (String(describing: error), .unavailable)
+    case let error as MessagingError:
+      (error.description, ExitCode(rawValue: error.exitStatus) ?? .unavailable)
     case let error as LedgerError: (error.description, status(error))
     default: FailureReport.report(error)
     }

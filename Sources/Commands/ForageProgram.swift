@@ -10,6 +10,7 @@ public enum ForageProgram {
     (.run, "eval", EvalCommand.self),
     (.run, "generate", GenerateCommand.self),
     (.run, "logprobs", LogProbsCommand.self),
+    (.run, "keys", KeysCommand.self),
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),

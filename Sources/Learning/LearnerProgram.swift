@@ -76,9 +76,7 @@ public enum LearnerProgram {
       return refusal.code == .fenced ? .fenced : .refused
     } catch let error as MessagingError {
       log.error(error.description)
-      // Linux's number of "address already in use"; libzmq passes it on.
-      if case .system(errno: 98) = error.reason { return .portTaken }
-      return .unavailable
+      return ExitCode(rawValue: error.exitStatus) ?? .unavailable
     } catch {
       let (line, code) = FailureReport.report(error)
       log.error(line)
@@ -110,11 +108,15 @@ public enum LearnerProgram {
     let candidate = Candidate(try newest(of: run, checkpoints))
 
     let context = try MessagingContext()
+    let network = settings.network
+    let keys =
+      network.keys.isEmpty ? nil : try KeyFolder(network.keys).client(.learner)
     let endpoints = try Endpoints.binding(settings.network, run: run)
     let server = try WeightServer(
       WeightServer.Addresses(
         weights: endpoints.weights, announce: endpoints.announce,
-        security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none),
+        protection: Protection(
+          keys: network.keys, allowsUnauthenticated: network.allowUnauthenticated)),
       files: [
         (name: "config.json", bytes: Array(candidate.loaded.model.configuration.configJSON.utf8)),
         (name: "tokenizer.json", bytes: candidate.loaded.tokenizer.json),
@@ -124,7 +126,8 @@ public enum LearnerProgram {
     let numericClass = CPUTransformer.numericClassOfThisMachine
     let addresses = try Endpoints.connecting(settings.network, run: run)
     let link = try ReplayLink(
-      to: addresses.replay, in: context, maximumGroupBytes: settings.replay.maximumGroupBytes,
+      to: addresses.replay, in: context, keys: keys,
+      maximumGroupBytes: settings.replay.maximumGroupBytes,
       patienceSeconds: settings.supervisor.stallSeconds,
       stopDescriptor: signals.fileDescriptor, isStopping: isStopping, strand: strand, log: log
     ) {

@@ -31,8 +31,8 @@ public final class ReplayLink {
 
   /// `hello` is asked at the first meeting and again whenever replay has forgotten this learner.
   public init(
-    to endpoint: String, in context: MessagingContext, maximumGroupBytes: Int,
-    patienceSeconds: Double,
+    to endpoint: String, in context: MessagingContext, keys: ClientKeys? = nil,
+    maximumGroupBytes: Int, patienceSeconds: Double,
     stopDescriptor: Int32, isStopping: @escaping () -> Bool, strand: Strand = Strand("link"),
     log: Log,
     hello: @escaping () -> Hello
@@ -40,7 +40,7 @@ public final class ReplayLink {
     var limits = SocketLimits()
     limits.maximumFrameBytes = max(limits.maximumFrameBytes, maximumGroupBytes)
     limits.maximumMessageBytes = RunSettings.maximumLeaseBytes + WireLimits.maximumControlBytes
-    client = try DealerClient(to: endpoint, peer: "replay", in: context, limits: limits)
+    client = try DealerClient(to: endpoint, peer: "replay", in: context, limits: limits, keys: keys)
     self.hello = hello
     self.log = log
     self.stopDescriptor = stopDescriptor

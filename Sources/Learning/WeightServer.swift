@@ -30,12 +30,12 @@ public final class WeightServer: Sendable {
     public var weights: String
     public var announce: String
     /// Without keys a bind that other hosts reach is refused, unless this names the risk.
-    public var security: SocketSecurity
+    public var protection: Protection
 
-    public init(weights: String, announce: String, security: SocketSecurity = .none) {
+    public init(weights: String, announce: String, protection: Protection = .none) {
       self.weights = weights
       self.announce = announce
-      self.security = security
+      self.protection = protection
     }
   }
 
@@ -49,6 +49,8 @@ public final class WeightServer: Sendable {
     /// Answers that did not fit a peer's queue, or whose peer was gone.
     public var answersDropped = 0
     public var refusals = 0
+    /// Connections that never became a conversation, and requests of keys that may not ask.
+    public var turnedAway = 0
 
     public init() {}
   }
@@ -183,6 +185,9 @@ public final class WeightServer: Sendable {
     private let context: MessagingContext
     private let router: Socket
     private let publisher: Socket
+    private let authenticator: Authenticator?
+    private let strangers: Strangers
+    private let doors: [Door]
     private let store: Monitor<Store>
     private let wake: EventFD
     private let log: Log
@@ -195,10 +200,16 @@ public final class WeightServer: Sendable {
       var limits = SocketLimits()
       limits.sendQueueMessages = WeightServer.sendQueueMessages
       limits.maximumFrameBytes = WireLimits.maximumChunkBytes
-      router = try Socket(.router, in: context, limits: limits, security: addresses.security)
-      publisher = try Socket(.publisher, in: context, limits: limits, security: addresses.security)
+      let security = try addresses.protection.security(in: context, admitting: [.actor, .learner])
+      authenticator = security.authenticator
+      strangers = authenticator?.strangers ?? Strangers()
+      router = try Socket(.router, in: context, limits: limits, security: security)
+      publisher = try Socket(.publisher, in: context, limits: limits, security: security)
       weightsEndpoint = try router.bind(to: addresses.weights)
       announceEndpoint = try publisher.bind(to: addresses.announce)
+      doors = [
+        try Door(router, strangers: strangers), try Door(publisher, strangers: strangers),
+      ]
     }
 
     func run(_ strand: Strand) throws {
@@ -206,6 +217,8 @@ public final class WeightServer: Sendable {
       strand.work("serving weights")
       poller.add(router)
       poller.add(fileDescriptor: wake.fileDescriptor)
+      if let authenticator { poller.add(authenticator) }
+      for door in doors { door.add(to: poller) }
       var nextAnnouncement = Deadline.now
       while true {
         let isNews = wake.drain()
@@ -215,17 +228,34 @@ public final class WeightServer: Sendable {
           nextAnnouncement = .after(seconds: WeightServer.announceSeconds)
           if let newest { _ = try publisher.send([newest.encodedAnnouncement()]) }
         }
+        try watchDoors()
         try answerRequests()
         strand.turn(until: nextAnnouncement)
         try poller.wait(timeoutMilliseconds: Int(nextAnnouncement.pollMilliseconds))
       }
     }
 
+    /// Lets newcomers in or not, and tells of those who were turned away.
+    private func watchDoors() throws {
+      try authenticator?.serve()
+      for door in doors { try door.watch() }
+      for line in authenticator?.takeLines() ?? strangers.takeLines() { log.warning(line) }
+      store.withLock { $0.counters.turnedAway = strangers.total }
+    }
+
     private func answerRequests() throws {
       for _ in 0..<WeightServer.requestsPerTurn {
-        guard let frames = try router.receive() else { return }
+        guard let message = try router.receiveSigned() else { return }
+        let frames = message.frames
         // The first frame is the peer's identity; a message of nothing else has no one to ask.
         guard let peer = frames.first else { continue }
+        if let authenticator, authenticator.entry(of: message.key) == nil {
+          strangers.turnAway(.otherRole, at: "somebody", "the key of a connection was withdrawn")
+          let refusal = Refusal(.role, "the key of this connection has been withdrawn")
+          let answer = Envelope<BlobReply>(refusing: Array(frames.dropFirst()), refusal)
+          _ = try router.send([peer] + answer.encoded())
+          continue
+        }
         let answer: Envelope<BlobReply>
         do {
           let request = try Envelope<BlobRequest>(decoding: Array(frames.dropFirst()))

@@ -15,14 +15,17 @@ public final class DealerClient {
   public let peer: String
   /// Replies nobody waited for any more.
   public private(set) var lateReplies = 0
+  private var judge = HandshakeJudge()
+  private let keys: ClientKeys?
   /// The last event of the connection; nil before the first.
   public private(set) var lastEvent: SocketEvent?
 
   public init(
     to endpoint: String, peer: String, in context: MessagingContext,
-    limits: SocketLimits = SocketLimits(), security: SocketSecurity = .none
+    limits: SocketLimits = SocketLimits(), keys: ClientKeys? = nil
   ) throws(MessagingError) {
-    socket = try Socket(.dealer, in: context, limits: limits, security: security)
+    self.keys = keys
+    socket = try Socket(.dealer, in: context, limits: limits, security: SocketSecurity(keys))
     monitor = try SocketMonitor(socket)
     self.peer = peer
     try socket.connect(to: endpoint)
@@ -112,7 +115,12 @@ public final class DealerClient {
     }
   }
 
-  private func readEvents() throws(MessagingError) {
-    while let event = try monitor.next() { lastEvent = event }
+  /// Reads what the connection did, which is to be done now and then; throws `.keyRefused` once it
+  /// is plain that the keys do not fit.
+  public func readEvents() throws(MessagingError) {
+    while let event = try monitor.nextRaw() {
+      lastEvent = SocketMonitor.event(event.code, value: event.value, event.endpoint) ?? lastEvent
+      try judge.note(event, of: socket.handle, keys)
+    }
   }
 }

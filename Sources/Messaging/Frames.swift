@@ -13,6 +13,13 @@ public enum SendResult: Equatable, Sendable {
   case unroutable
 }
 
+/// A message with whom it is from.
+public struct SignedMessage: Equatable, Sendable {
+  public var frames: Frames
+  /// The sender's, by what libzmq authenticated; nil on a socket without keys.
+  public var key: PublicKey?
+}
+
 /// A message beyond the limits of its socket: read to its end, thrown away and counted.
 public struct OversizedMessage: Equatable, Sendable {
   /// On a router the peer's identity, so that it can be told; else the message's first bytes.

@@ -1,6 +1,7 @@
 // What went wrong with a message or a socket: facts in an enum, all wording in one place.
 
 import CZeroMQ
+import Glibc
 
 /// A messaging operation that failed, on which endpoint, and why.
 public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -20,6 +21,25 @@ public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertibl
     case woken
     /// The context was shut down.
     case ended
+    /// A key file or a list of keys that can not be used.
+    case keyFile(KeyFault, happened: String, remedy: String)
+    /// The peer is there, and the keys do not fit: trying again changes nothing.
+    case keyRefused(KeyRefusal)
+    /// The authenticator did not do what it must, so nothing was bound.
+    case unguarded(String)
+  }
+
+  public enum KeyFault: Equatable, Sendable { case missing, permissions, content }
+
+  public enum KeyRefusal: Equatable, Sendable {
+    /// The peer does not let this key in.
+    case unknownKey(PublicKey?)
+    /// The peer wants keys, and this side has none.
+    case needsKeys
+    /// This side has keys, and the peer uses none.
+    case hasNoKeys
+    /// The peer's key is not the one this side expects.
+    case otherServer
   }
 
   public var operation: String
@@ -63,6 +83,46 @@ public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertibl
       return "\(what) was given up: the wake descriptor became readable"
     case .ended:
       return "\(what) was given up: the messaging context was shut down"
+    case .keyFile(_, let happened, let remedy):
+      return "\(what) failed: \(happened); \(remedy)"
+    case .keyRefused(let refusal):
+      return "\(what) failed: \(refusal)"
+    case .unguarded(let happened):
+      return "\(what) failed: \(happened); nothing was bound, because ZeroMQ would let anybody in; "
+        + "check that this build and libzmq belong together (forage keys check)"
+    }
+  }
+
+  /// The exit status a process ends with for it: `ExitCode` of Operations, which this room can not
+  /// see, in numbers.
+  public var exitStatus: Int32 {
+    switch reason {
+    case .system(errno: EADDRINUSE): 82
+    case .endpoint: 78
+    case .routableWithoutKeys, .keyFile(.permissions, _, _), .unguarded: 77
+    case .keyFile(.missing, _, _): 66
+    case .keyFile(.content, _, _): 65
+    case .keyRefused: 86
+    case .system, .tooLarge, .tooManyFrames, .timedOut, .woken, .ended: 69
+    }
+  }
+}
+
+extension MessagingError.KeyRefusal: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unknownKey(let key):
+      "the peer is there and does not let this key in (\(key.map(\.text) ?? "none")); let it in at "
+        + "the head: forage keys allow NAME.pub, or make it there: forage keys make NAME"
+    case .needsKeys:
+      "the peer wants keys, and this side has none; make a pair at the head (forage keys make NAME), "
+        + "copy NAME.key here and give --keys NAME.key"
+    case .hasNoKeys:
+      "this side has keys, and the peer uses none; leave --keys out, or start the run with "
+        + "--keys DIR"
+    case .otherServer:
+      "the peer is there under another key than the one expected; copy the key file from the head "
+        + "again, and if the head's server key has not changed, somebody else answers at this address"
     }
   }
 }

@@ -41,6 +41,9 @@ public final class Poller {
     add(client.socket.handle, interest)
   }
 
+  @discardableResult
+  public func add(_ authenticator: Authenticator) -> Int { add(authenticator.handle, .readable) }
+
   /// An eventfd, a pipe, a signal descriptor.
   @discardableResult
   public func add(fileDescriptor: Int32, for interest: Readiness = .readable) -> Int {

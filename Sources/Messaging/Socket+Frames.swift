@@ -44,12 +44,21 @@ extension Socket {
   public func receive(
     onOversized: (OversizedMessage) -> Void = { _ in }
   ) throws(MessagingError) -> Frames? {
+    try receiveSigned(onOversized: onOversized)?.frames
+  }
+
+  /// The same with the key that the sender's connection was let in under.
+  public func receiveSigned(
+    onOversized: (OversizedMessage) -> Void = { _ in }
+  ) throws(MessagingError) -> SignedMessage? {
     while true {
       guard let first = try receiveFrame() else { return nil }
       var frames: Frames = [first.bytes]
       var frameCount = 1
       var byteCount = first.byteCount
       var more = first.more
+      // The identity frame that a router puts before a message may come without it.
+      var user = first.user
       while more {
         // The rest of a message is there once its first frame is.
         let room = frameCount < limits.maximumFrames ? limits.maximumMessageBytes - byteCount : -1
@@ -58,9 +67,10 @@ extension Socket {
         frameCount += 1
         byteCount += next.byteCount
         more = next.more
+        user = user ?? next.user
       }
       if frameCount <= limits.maximumFrames && byteCount <= limits.maximumMessageBytes {
-        return frames
+        return SignedMessage(frames: frames, key: user.flatMap { PublicKey($0) })
       }
       handle.oversizedCount += 1
       onOversized(
@@ -111,6 +121,8 @@ extension Socket {
     var bytes: [UInt8]
     var byteCount: Int
     var more: Bool
+    /// Whom the authenticator let in; only a server under keys asks.
+    var user: String?
   }
 
   /// Nil when nothing has come. Bytes beyond `room` are not copied.
@@ -129,7 +141,11 @@ extension Socket {
     let bytes =
       size <= room
       ? [UInt8](UnsafeRawBufferPointer(start: zmq_msg_data(message), count: size)) : []
-    return Frame(bytes: bytes, byteCount: size, more: zmq_msg_more(message) != 0)
+    var user: String?
+    if case .server = security, let text = zmq_msg_gets(message, "User-Id") {
+      user = String(cString: text)
+    }
+    return Frame(bytes: bytes, byteCount: size, more: zmq_msg_more(message) != 0, user: user)
   }
 }
 

@@ -32,6 +32,10 @@ public struct Socket: ~Copyable {
     self.security = security
     handle = try SocketHandle(context, type: kind.type)
     configure()
+    if case .server(let authenticator) = security {
+      precondition(authenticator.context === context, "an authenticator of another context")
+    }
+    handle.secure(security)
   }
 
   deinit { handle.close() }
@@ -77,10 +81,11 @@ public struct Socket: ~Copyable {
   @discardableResult
   public func bind(to endpoint: String) throws(MessagingError) -> String {
     let parsed = try Endpoint(endpoint, operation: "bind to")
-    if security == .none && parsed.isRoutable {
+    if security.isBare && parsed.isRoutable {
       throw MessagingError(
         operation: "bind to", endpoint: endpoint, reason: .routableWithoutKeys)
     }
+    if case .server(let authenticator) = security { try authenticator.prove(handle, kind: kind) }
     handle.set(ZMQ_IPV6, parsed.isIPv6 ? 1 : 0)
     guard zmq_bind(handle.open, parsed.bindable) == 0 else {
       throw MessagingError("bind to", endpoint)

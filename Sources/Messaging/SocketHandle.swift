@@ -57,6 +57,35 @@ final class SocketHandle {
     precondition(status == 0, "socket option \(option) refused \(value): errno \(zmq_errno())")
   }
 
+  private func set(_ option: Int32, bytes: UnsafeRawPointer, count: Int) {
+    let status = zmq_setsockopt(open, option, bytes, count)
+    precondition(status == 0, "socket option \(option) refused \(count) bytes: \(zmq_errno())")
+  }
+
+  /// Gives the socket its keys. Texts go in with their final zero, as libzmq wants them.
+  func secure(_ security: SocketSecurity) {
+    func set(_ option: Int32, _ key: PublicKey) {
+      key.text.withCString { self.set(option, bytes: $0, count: PublicKey.textBytes + 1) }
+    }
+    func set(_ option: Int32, _ key: SecretKey) {
+      self.set(option, bytes: key.bytes, count: SecretKey.byteCount)
+    }
+    switch security {
+    case .none, .noneOnAnyNetwork: break
+    case .server(let authenticator):
+      self.set(ZMQ_CURVE_SERVER, 1)
+      set(ZMQ_CURVE_SECRETKEY, authenticator.pair.secretKey)
+      // Without a domain libzmq asks nobody.
+      Authenticator.domain.withCString {
+        self.set(ZMQ_ZAP_DOMAIN, bytes: $0, count: Authenticator.domain.utf8.count)
+      }
+    case .client(let keys):
+      set(ZMQ_CURVE_SERVERKEY, keys.server)
+      set(ZMQ_CURVE_PUBLICKEY, keys.pair.publicKey)
+      set(ZMQ_CURVE_SECRETKEY, keys.pair.secretKey)
+    }
+  }
+
   func integer(_ option: Int32) -> Int32 {
     var number: Int32 = 0
     var size = MemoryLayout<Int32>.size

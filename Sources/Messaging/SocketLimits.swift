@@ -32,12 +32,3 @@ public struct SocketLimits: Equatable, Sendable {
 
   public init() {}
 }
-
-/// What protects a socket. Keys (CURVE) are further cases of this type.
-public enum SocketSecurity: Equatable, Sendable {
-  /// Nothing: so a bind is refused wherever another host could reach it.
-  case none
-  /// Nothing, and binds to routable addresses too: whoever reaches the port can read and write the
-  /// run. The settings name this risk where they offer it.
-  case noneOnAnyNetwork
-}

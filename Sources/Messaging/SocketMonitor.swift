@@ -52,8 +52,12 @@ public final class SocketMonitor {
   let handle: SocketHandle
   private let watched: SocketHandle
 
-  public init(_ socket: borrowing Socket) throws(MessagingError) {
-    watched = socket.handle
+  public convenience init(_ socket: borrowing Socket) throws(MessagingError) {
+    try self.init(watching: socket.handle)
+  }
+
+  init(watching socket: SocketHandle) throws(MessagingError) {
+    watched = socket
     let address = "inproc://monitor-\(UInt(bitPattern: watched.open))"
     guard zmq_socket_monitor(watched.open, address, Self.events) == 0 else {
       throw MessagingError("monitor", socket.endpoint)
@@ -72,18 +76,34 @@ public final class SocketMonitor {
 
   /// The oldest event not yet read; nil when there is none.
   public func next() throws(MessagingError) -> SocketEvent? {
+    while let raw = try nextRaw() {
+      if let event = Self.event(raw.code, value: raw.value, raw.endpoint) { return event }
+    }
+    return nil
+  }
+
+  /// An event as libzmq tells it.
+  struct Raw {
+    var code: Int32
+    /// An errno, a descriptor, a status: what the code says.
+    var value: Int32
+    var endpoint: String
+  }
+
+  func nextRaw() throws(MessagingError) -> Raw? {
     while true {
       guard let (head, _) = try frame() else { return nil }
       guard let (tail, _) = try frame() else { return nil }
       guard head.count == 6 else { continue }
       let code = Int32(head[0]) | Int32(head[1]) << 8
       let value = head[2...].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-      let endpoint = String(decoding: tail, as: UTF8.self)
-      if let event = Self.event(code, value: Int32(bitPattern: value), endpoint) { return event }
+      return Raw(
+        code: code, value: Int32(bitPattern: value), endpoint: String(decoding: tail, as: UTF8.self)
+      )
     }
   }
 
-  private static func event(_ code: Int32, value: Int32, _ endpoint: String) -> SocketEvent? {
+  static func event(_ code: Int32, value: Int32, _ endpoint: String) -> SocketEvent? {
     switch code {
     case ZMQ_EVENT_CONNECTED: .connected(endpoint: endpoint)
     case ZMQ_EVENT_CONNECT_RETRIED: .connectRetried(endpoint: endpoint, milliseconds: Int(value))

@@ -1,7 +1,7 @@
 // Where a run's services are: ipc in a private folder for one host, tcp beyond it.
 //
-// Until peers have keys, whoever can connect can submit, so an address others can reach is refused
-// unless the settings name the risk.
+// Without keys whoever can connect can submit, so an address others can reach is refused unless there
+// are keys or the settings name the risk.
 
 import Glibc
 
@@ -89,15 +89,18 @@ extension NetworkSection {
     return bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
   }
 
-  /// Throws when `listen` is an address others can reach and the settings do not name the risk.
+  /// Throws when `listen` is an address others can reach and there are neither keys nor the setting
+  /// that names the risk.
   public func checkListen() throws(Failure) {
-    guard !listen.isEmpty, !Self.isLoopback(listen), !allowUnauthenticated else { return }
+    guard !listen.isEmpty, !Self.isLoopback(listen), keys.isEmpty, !allowUnauthenticated else {
+      return
+    }
     throw Failure(
       "listen on", on: listen,
       happened: "others can reach this address, and without keys anybody who does can read and"
         + " change the run",
-      remedy: "listen on 127.0.0.1 and forward the ports over ssh, or accept the risk with"
-        + " --network.allowUnauthenticated=true",
+      remedy: "make keys (forage keys make) and give --keys DIR, or listen on 127.0.0.1 and forward"
+        + " the ports over ssh, or accept the risk with --network.allowUnauthenticated=true",
       exitCode: .forbidden)
   }
 }

@@ -40,6 +40,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
   case locked = 84
   /// A peer refused the hello: another run, model, task, protocol or numeric class.
   case refused = 85
+  /// The keys of the two ends do not fit: unknown, missing, or another server's.
+  case keysRefused = 86
   /// Three steps in a row had a loss or gradient that is not finite.
   case notFinite = 87
   /// A check found something that is not as it was recorded.
@@ -54,7 +56,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     switch self {
     case .failure, .unavailable, .internal, .storage, .stalled, .portTaken: true
     case .success, .usage, .badInput, .noInput, .cannotCreate, .forbidden, .settings, .gaveUp,
-      .fenced, .locked, .refused, .notFinite, .differs, .otherBuild, .interrupted:
+      .fenced, .locked, .refused, .keysRefused, .notFinite, .differs, .otherBuild,
+      .interrupted:
       false
     }
   }
@@ -79,6 +82,7 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case .fenced: "a newer learner took over"
     case .locked: "another process holds the lock"
     case .refused: "a peer refused the hello"
+    case .keysRefused: "the keys do not fit"
     case .notFinite: "the loss stopped being finite"
     case .differs: "not as recorded"
     case .otherBuild: "another build"

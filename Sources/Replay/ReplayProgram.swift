@@ -61,7 +61,8 @@ public enum ReplayProgram {
   package static func report(_ error: any Error) -> (line: String, exitCode: ExitCode) {
     switch error {
     case let error as LedgerError: (error.description, code(of: error))
-    case let error as MessagingError: (error.description, code(of: error))
+    case let error as MessagingError:
+      (error.description, ExitCode(rawValue: error.exitStatus) ?? .unavailable)
     default: FailureReport.report(error)
     }
   }
@@ -72,16 +73,6 @@ public enum ReplayProgram {
     case .missing: .noInput
     case .otherSettings: .settings
     case .foreign, .newer, .older, .damaged: .badInput
-    }
-  }
-
-  private static func code(of error: MessagingError) -> ExitCode {
-    switch error.reason {
-    // The number is Linux's; libzmq passes it on.
-    case .system(errno: 98): .portTaken
-    case .routableWithoutKeys: .forbidden
-    case .endpoint: .settings
-    default: .unavailable
     }
   }
 }

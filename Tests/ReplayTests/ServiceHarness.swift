@@ -56,8 +56,8 @@ final class TestPeer {
   private let deadlineMilliseconds: Int
   private var nextID = 1
 
-  init(endpoint: String, deadlineMilliseconds: Int) throws {
-    client = try DealerClient(to: endpoint, peer: "replay", in: MessagingContext())
+  init(endpoint: String, deadlineMilliseconds: Int, keys: ClientKeys? = nil) throws {
+    client = try DealerClient(to: endpoint, peer: "replay", in: MessagingContext(), keys: keys)
     self.deadlineMilliseconds = deadlineMilliseconds
   }
 

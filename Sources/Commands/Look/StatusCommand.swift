@@ -3,6 +3,7 @@
 
 import Documents
 import Glibc
+import Messaging
 import Operations
 
 enum StatusCommand: Command {
@@ -19,6 +20,7 @@ enum StatusCommand: Command {
       Usage.Positional("RUN|ADDRESS", "the run's folder, or replay's address (tcp://host:port)")
     ],
     options: [
+      .value("keys", "FILE", "for an ADDRESS that wants keys: a looker's key"),
       .flag("watch", "again and again, as forage run shows it, until the run ends"),
       .flag("json", "as JSON; with --watch one line a second"),
       .flag("plain", "plain lines instead of the live view"),
@@ -28,7 +30,11 @@ enum StatusCommand: Command {
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let place = arguments.required(0)
     let source: any StatusSource =
-      place.contains("://") ? try AddressStatus(place) : try FolderStatus(RunFolder.open(place))
+      if place.contains("://") {
+        try AddressStatus(place, keys: arguments.value("keys"))
+      } else {
+        try FolderStatus(RunFolder.open(place))
+      }
     let isJSON = arguments.flag("json")
     guard arguments.flag("watch") else {
       let report = try source.look(milliseconds: answerMilliseconds)
@@ -77,13 +83,14 @@ final class AddressStatus: StatusSource {
   private let address: String
   private let looker: StatusLooker
 
-  init(_ address: String) throws {
+  init(_ address: String, keys: String?) throws {
     self.address = address
-    looker = try StatusLooker(endpoint: address)
+    looker = try StatusLooker(
+      endpoint: address, keys: try keys.map { try ClientKeys.load($0, as: .looker) })
   }
 
   func look(milliseconds: Int) throws -> StatusReport {
-    guard let status = looker.ask(milliseconds: milliseconds) else {
+    guard let status = try looker.askStrictly(milliseconds: milliseconds) else {
       throw Failure(
         "ask", on: address, happened: "no answer within \(milliseconds) ms",
         remedy: "check that forage-replay runs there and that this is its own port, not that of "
@@ -122,9 +129,10 @@ final class FolderStatus: StatusSource {
       let asked =
         try looker
         ?? StatusLooker(
-          endpoint: Endpoints.connecting(settings.network, run: run).replay)
+          endpoint: Endpoints.connecting(settings.network, run: run).replay,
+          keys: try .looking(settings.network))
       looker = asked
-      state.status = asked.ask(milliseconds: milliseconds)
+      state.status = try asked.askStrictly(milliseconds: milliseconds)
       state.isReplaySilent = state.status == nil
     }
     return StatusReport(state: state, hasMetrics: true, folder: folder)

@@ -168,6 +168,16 @@ struct StatusReport {
     if let malformed = status["service"]?["malformed"]?.integerValue, malformed > 0 {
       lines.append("\(malformed) malformed messages were refused")
     }
+    if let turned = status["turnedAway"], turned.count("total") > 0 {
+      var reasons: [String] = []
+      for member in turned.members where !["keys", "total", "last"].contains(member.key) {
+        let count = member.value.integerValue ?? 0
+        if count > 0 { reasons.append("\(member.key) \(count)") }
+      }
+      lines.append(
+        "turned away at the door: \(reasons.joined(separator: ", ")); the last: "
+          + (turned.text("last") ?? "?"))
+    }
     return lines
   }
 
@@ -198,6 +208,11 @@ struct StatusReport {
 }
 
 extension Document {
+  fileprivate var members: [(key: String, value: Document)] {
+    if case .object(let members) = value { return members.map { ($0.key, $0.value) } }
+    return []
+  }
+
   /// A count; 0 where there is none.
   fileprivate func count(_ key: String) -> Int { self[key]?.integerValue ?? 0 }
 

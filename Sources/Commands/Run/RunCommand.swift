@@ -18,6 +18,7 @@ enum RunCommand: Command {
       .value("resume", "DIR", "continue the run in this folder; needs no CONFIG"),
       .value("folder", "DIR", "make the run here instead of runs/<name>-NNN"),
       .value("listen", "ADDRESS", "serve actors on other hosts at this address (tcp)"),
+      .value("keys", "DIR", "want keys of everybody; forage keys make makes the folder"),
       .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
       .flag("plain", "plain lines instead of the live view"),
       .value("allow-change", "KEYS", "with --resume: settings that may differ, as a.b,c.d"),
@@ -34,8 +35,12 @@ enum RunCommand: Command {
     }
     var overrides = arguments.overrides
     if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    if let folder = arguments.value("keys") {
+      overrides.append("network.keys=\(try Files.realPath(folder))")
+    }
     let settings = try RunSettings.load(path: config, overrides: overrides)
     try settings.network.checkListen()
+    try checkKeys(settings.network)
     let parts = try RunParts(settings, source: config)
     if arguments.flag("dry-run") {
       Terminal.write(try DryRun(parts).text())
@@ -63,8 +68,18 @@ enum RunCommand: Command {
       changes: arguments.list("allow-change"), otherBuild: arguments.flag("allow-other-build"))
     var overrides = arguments.overrides
     if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    if let keys = arguments.value("keys") {
+      overrides.append("network.keys=\(try Files.realPath(keys))")
+    }
     let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
+    try checkKeys(settings.network)
     return try carryOut(run, settings, allowance, isPlain: arguments.flag("plain"))
+  }
+
+  /// A folder of keys that cannot serve is told before anything is made.
+  private static func checkKeys(_ network: NetworkSection) throws {
+    guard !network.keys.isEmpty else { return }
+    _ = try KeyStore(opening: network.keys).check()
   }
 
   private static func carryOut(

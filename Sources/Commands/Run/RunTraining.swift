@@ -54,7 +54,7 @@ final class RunTraining {
       try Self.plans(run, settings, allowance, cores: cores), settings: settings.supervisor,
       log: log)
     let endpoints = try Endpoints.connecting(settings.network, run: run)
-    looker = try StatusLooker(endpoint: endpoints.replay)
+    looker = try StatusLooker(endpoint: endpoints.replay, keys: try .looking(settings.network))
     state = RunState(name: run.name, steps: settings.run.steps)
     reader = MetricsReader(path: run.metrics)
   }
@@ -196,11 +196,15 @@ final class RunTraining {
           + allowance.learnerArguments,
         logPath: run.log("learner"), stopSeconds: learnerStopSeconds),
     ]
+    let keys = settings.network.keys
+    // A path: the secret itself is on no command line, where everybody could read it.
+    let keyed = keys.isEmpty ? [] : ["--keys", KeyFolder(keys).secretPath("actor")]
     for index in 0..<actors {
       plans.append(
         ChildPlan(
           name: "actor-\(index)", program: "\(programs)/forage-actor",
-          arguments: [replay, "--name", "actor-\(index)", "--threads", String(actorThreads)],
+          arguments: [replay, "--name", "actor-\(index)", "--threads", String(actorThreads)]
+            + keyed,
           logPath: run.log("actor-\(index)"), stopSeconds: actorStopSeconds,
           environment: [ProcessAccount.environmentName: run.account("actor-\(index)")]))
     }

@@ -281,6 +281,8 @@ public struct NetworkSection: Sendable {
   public var replayPort: Int
   public var weightsPort: Int
   public var announcePort: Int
+  /// A folder that `forage keys` made: every socket then wants keys. "" for none.
+  public var keys: String
   /// Without keys, a bind beyond loopback is refused unless this names the risk.
   public var allowUnauthenticated: Bool
 
@@ -289,6 +291,7 @@ public struct NetworkSection: Sendable {
     replayPort = try fields.integer("replayPort", default: 45_910, in: 1...65_535)
     weightsPort = try fields.integer("weightsPort", default: 45_911, in: 1...65_535)
     announcePort = try fields.integer("announcePort", default: 45_912, in: 1...65_535)
+    keys = try fields.string("keys", default: "", maximumLength: 1024)
     allowUnauthenticated = try fields.bool("allowUnauthenticated", default: false)
   }
 }

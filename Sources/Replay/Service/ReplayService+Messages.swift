@@ -14,6 +14,9 @@ struct ServiceCounters {
     var bytesSent = 0
     var messages = 0
     var lostReplies = 0
+    /// Under keys: the key its hello came under, and that key's name in the list.
+    var key: PublicKey?
+    var keyName: String?
   }
 
   /// Of peers that said hello; the others share one.
@@ -27,7 +30,7 @@ struct ServiceCounters {
 
 extension ReplayService {
   /// One message of a peer: its identity, then the envelope's frames.
-  func handle(_ frames: Frames) throws {
+  func handle(_ frames: Frames, under key: PublicKey?) throws {
     let peer = Peer(frames[0])
     count(peer) {
       $0.messages += 1
@@ -42,8 +45,11 @@ extension ReplayService {
       return try send(refusal.body, to: Asker(peer, refusal.id))
     }
     let asker = Asker(peer, envelope.id)
+    if let refusal = objection(to: envelope.body, of: peer, under: key) {
+      return try send(.refused(refusal), to: asker)
+    }
     switch envelope.body {
-    case .hello(let hello): try handle(hello, asker)
+    case .hello(let hello): try handle(hello, asker, under: key)
     case .tickets(let request): try feed(.tickets(asker, request))
     case .submit(let submission): try handle(submission, envelope.payload, asker)
     case .heartbeat(let heartbeat): try feed(.heartbeat(asker, heartbeat))
@@ -53,9 +59,14 @@ extension ReplayService {
     }
   }
 
-  private func handle(_ hello: Hello, _ asker: Asker) throws {
-    log.info("\(hello.role.rawValue) \(hello.name) says hello (\(hello.numericClass))")
-    counters.links[asker.peer] = counters.links[asker.peer] ?? .init()
+  private func handle(_ hello: Hello, _ asker: Asker, under key: PublicKey?) throws {
+    let keyName = authenticator?.entry(of: key)?.name
+    log.info(
+      "\(hello.role.rawValue) \(hello.name) says hello (\(hello.numericClass)"
+        + (keyName.map { ", key \($0))" } ?? ")"))
+    var link = counters.links[asker.peer] ?? .init()
+    (link.key, link.keyName) = (key, keyName)
+    counters.links[asker.peer] = link
     try feed(.hello(asker, hello))
     if hello.role == .learner { rules.readModel(log: log) }
     // Links of peers the ledger has forgotten, or never took, are not kept for ever.

@@ -1,6 +1,7 @@
 // The status document: the ledger's account, and what the service counts of its connections.
 
 import Documents
+import Messaging
 import Operations
 
 extension ReplayService {
@@ -22,12 +23,14 @@ extension ReplayService {
     let now = MonotonicClock.now
     let peers = ledger.peerStatus().map { peer, members in
       let link = counters.links[peer] ?? .init()
-      return Document.object(members + Self.members(of: link))
+      let key: [(String, Document)] = link.keyName.map { [("key", .string($0))] } ?? []
+      return Document.object(members + key + Self.members(of: link))
     }
     return .object(
       ledger.status() + [
         ("peers", .array(peers)),
         ("strangers", .object(Self.members(of: counters.strangers))),
+        ("turnedAway", turnedAway),
         (
           "service",
           .object([
@@ -48,6 +51,20 @@ extension ReplayService {
           ])
         ),
       ])
+  }
+
+  /// Those who never came in, or asked for what their key does not allow, by reason.
+  private var turnedAway: Document {
+    var members: [(String, Document)] = [
+      ("keys", .bool(authenticator != nil)), ("total", .integer(strangers.total)),
+    ]
+    for reason in Strangers.Reason.allCases {
+      members.append((reason.rawValue, .integer(strangers.counts[reason] ?? 0)))
+    }
+    if let last = strangers.last {
+      members.append(("last", .string("\(last.reason.rawValue) from \(last.address)")))
+    }
+    return .object(members)
   }
 
   private static func members(of link: ServiceCounters.Link) -> [(String, Document)] {

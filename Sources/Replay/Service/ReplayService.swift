@@ -38,7 +38,10 @@ package final class ReplayService {
   var rules: GroupRules
   var cache: BlobCache
   let socket: Socket
-  private let monitor: SocketMonitor
+  /// Who may come in; nil where there are no keys.
+  let authenticator: Authenticator?
+  let strangers: Strangers
+  private let door: Door
   private let poller = Poller()
   /// Where peers connect, as bound.
   package let endpoint: String
@@ -90,14 +93,18 @@ package final class ReplayService {
     limits.maximumMessageBytes = Limits.maximumMessageBytes
     limits.sendQueueMessages = Limits.sendQueueMessages
     limits.receiveQueueMessages = Limits.receiveQueueMessages
-    socket = try Socket(
-      .router, in: context, limits: limits,
-      security: settings.network.allowUnauthenticated ? .noneOnAnyNetwork : .none)
-    // The monitor comes after: libzmq tells it of a failed bind and loses the bind's errno over it.
+    let network = settings.network
+    let security = try Protection(
+      keys: network.keys, allowsUnauthenticated: network.allowUnauthenticated
+    ).security(in: context, admitting: [.actor, .learner, .looker])
+    authenticator = security.authenticator
+    strangers = authenticator?.strangers ?? Strangers()
+    socket = try Socket(.router, in: context, limits: limits, security: security)
     self.endpoint = try socket.bind(to: endpoint)
-    monitor = try SocketMonitor(socket)
+    door = try Door(socket, strangers: strangers)
     poller.add(socket)
-    poller.add(monitor)
+    door.add(to: poller)
+    if let authenticator { poller.add(authenticator) }
     log.info(
       "serving \(store.lineage) at \(self.endpoint): step \(ledger.nextStep) of "
         + "\(settings.run.steps), \(history.groups.count) groups on hand")
@@ -164,25 +171,25 @@ package final class ReplayService {
   }
 
   private func readMessages() throws {
-    while let event = try monitor.next() { note(event) }
+    try watchDoor()
     for _ in 0..<Limits.messagesPerTurn {
       guard
-        let frames = try socket.receive(onOversized: { oversized in
+        let message = try socket.receiveSigned(onOversized: { oversized in
           self.counters.oversized += 1
           self.actions.append(self.tooLarge(oversized))
         })
       else { break }
-      try handle(frames)
+      try handle(message.frames, under: message.key)
       if pendingKeys.count >= settings.replay.commitGroups { try flush() }
     }
     try performActions()
   }
 
-  private func note(_ event: SocketEvent) {
-    switch event {
-    case .handshakeFailed: log.warning("\(event)")
-    default: log.debug("\(event)")
-    }
+  /// Lets newcomers in or not, and tells of those who were turned away.
+  private func watchDoor() throws {
+    try authenticator?.serve()
+    try door.watch()
+    for line in authenticator?.takeLines() ?? strangers.takeLines() { log.warning(line) }
   }
 
   private func tooLarge(_ message: OversizedMessage) -> Action {
