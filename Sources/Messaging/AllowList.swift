@@ -84,7 +84,8 @@ public struct AllowList: Sendable, Equatable {
   public func line(_ entry: Entry) -> String { "\(entry.role.rawValue) \(entry.key) \(entry.name)" }
 }
 
-/// Where a head's keys lie: NAME.key with its secret, NAME.pub without, and the list of the allowed.
+/// Where a head's keys lie: NAME.key with its secret, NAME.pub without, and the list of the
+/// allowed.
 public struct KeyFolder: Sendable, Equatable {
   /// The pairs every head has: of its services, its learner, its own actors, and whoever looks.
   public static let ownNames: [(name: String, role: KeyRole)] = [

@@ -1,8 +1,8 @@
 // Tries the door before it is opened: a throw-away key must be refused and a known one let in, at
 // the very socket that is about to be bound, or it is not bound.
 //
-// The socket listens meanwhile at an address of Linux's abstract namespace, for this host alone; and
-// while the door is tried, the authenticator lets nobody else in.
+// The socket listens meanwhile at an address of Linux's abstract namespace, for this host alone;
+// and while the door is tried, the authenticator lets nobody else in.
 
 import CZeroMQ
 import Glibc

@@ -1,8 +1,8 @@
 // Who may come in, asked by libzmq for every connection under CURVE (ZAP, ZeroMQ RFC 27).
 //
-// libzmq fails open: without a handler, CURVE lets any key in. So a socket under keys cannot be made
-// without an authenticator, which it keeps alive for as long as it lives; every bind is proved first
-// by dialing in (`Authenticator+Proof.swift`); and the handler answers on the thread of the
+// libzmq fails open: without a handler, CURVE lets any key in. So a socket under keys cannot be
+// made without an authenticator, which it keeps alive for as long as it lives; every bind is proved
+// first by dialing in (`Authenticator+Proof.swift`); and the handler answers on the thread of the
 // service itself: when that thread stands still, strangers wait with everybody else, and after
 // the handshake's time they are cut off.
 

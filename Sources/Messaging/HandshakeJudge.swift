@@ -1,11 +1,12 @@
-// Tells a connection whose keys do not fit from one that is only lost. libzmq gives up mutely on the
-// first and retries mutely on others; a person waits for nothing either way.
+// Tells a connection whose keys do not fit from one that is only lost. libzmq gives up mutely on
+// the first and retries mutely on others; a person waits for nothing either way.
 //
 // What libzmq 4.3.4 shows a connecting side:
 //
 //   its key is unknown to the peer        handshake failed, authentication (400); no retry
 //   keys on one side only                 handshake failed, mechanism mismatch; no retry
-//   its server key is not the peer's      the peer hangs up in the handshake: no detail, and retries
+//   its server key is not the peer's      the peer hangs up in the handshake: no detail, and
+// retries
 //   the peer, a proxy or the way is lost  the same
 //
 // So after several hang-ups in a row the address is asked without keys: a live peer that uses keys

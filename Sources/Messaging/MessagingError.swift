@@ -112,17 +112,18 @@ extension MessagingError.KeyRefusal: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownKey(let key):
-      "the peer is there and does not let this key in (\(key.map(\.text) ?? "none")); let it in at "
-        + "the head: forage keys allow NAME.pub, or make it there: forage keys make NAME"
+      "the peer is there and does not let this key in (\(key.map(\.text) ?? "none")); let it in "
+        + "at the head: forage keys allow NAME.pub, or make it there: forage keys make NAME"
     case .needsKeys:
-      "the peer wants keys, and this side has none; make a pair at the head (forage keys make NAME), "
-        + "copy NAME.key here and give --keys NAME.key"
+      "the peer wants keys, and this side has none; make a pair at the head (forage keys make "
+        + "NAME), copy NAME.key here and give --keys NAME.key"
     case .hasNoKeys:
       "this side has keys, and the peer uses none; leave --keys out, or start the run with "
         + "--keys DIR"
     case .otherServer:
-      "the peer is there under another key than the one expected; copy the key file from the head "
-        + "again, and if the head's server key has not changed, somebody else answers at this address"
+      "the peer is there under another key than the one expected; copy the key file from the "
+        + "head again, and if the head's server key has not changed, somebody else answers at this "
+        + "address"
     }
   }
 }

@@ -1,7 +1,7 @@
 // Where a run's services are: ipc in a private folder for one host, tcp beyond it.
 //
-// Without keys whoever can connect can submit, so an address others can reach is refused unless there
-// are keys or the settings name the risk.
+// Without keys whoever can connect can submit, so an address others can reach is refused unless
+// there are keys or the settings name the risk.
 
 import Glibc
 

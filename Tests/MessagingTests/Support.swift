@@ -1,4 +1,5 @@
-// A head's keys in a folder of their own, a guarded socket that echoes, and a listener that hangs up.
+// A head's keys in a folder of their own, a guarded socket that echoes, and a listener that hangs
+// up.
 
 import Glibc
 import Messaging

@@ -1,5 +1,5 @@
-// The folder of keys as `forage keys` keeps it: what it makes is never made over, what it changes is
-// replaced whole, so that a run that reads the list finds the old one or the new one.
+// The folder of keys as `forage keys` keeps it: what it makes is never made over, what it changes
+// is replaced whole, so that a run that reads the list finds the old one or the new one.
 
 import Glibc
 import Messaging

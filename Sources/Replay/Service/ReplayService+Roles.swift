@@ -1,5 +1,5 @@
-// Under keys: what the key of a message allows. The role comes from the list of the allowed, bound to
-// the key that libzmq authenticated; what a hello says of itself must agree with it.
+// Under keys: what the key of a message allows. The role comes from the list of the allowed, bound
+// to the key that libzmq authenticated; what a hello says of itself must agree with it.
 //
 // Sent by a connection     hello as       tickets  submit  heartbeat  lease  commit  status
 // under the key of
@@ -48,7 +48,9 @@ extension ReplayService {
           + "\(hello.role.rawValue)")
     }
     // An actor takes the place of another of its name: under one key that is its own affair.
-    for (other, record) in ledger.peers where other != peer && record.name == hello.name {
+    for (other, record) in ledger.peers
+    where other != peer && record.role == .actor && record.name == hello.name {
+      guard hello.role == .actor else { break }
       if let key = counters.links[other]?.key, key != entry.key, ledger.isPresent(record) {
         return turnAway(entry.name, "\(hello.name) is here already, under another key")
       }
