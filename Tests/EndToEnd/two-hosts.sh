@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Two hosts, each a network namespace, joined by a veth pair: the head runs replay and learner, the
-# other one forage-actor with nothing but the head's address. The last weights are those of a run on
-# one host.
+# other one forage-actor with nothing but the head's address and a key file. The last weights are
+# those of a run on one host; a stranger on the way is refused.
 # deadline: 240
 . "$(dirname "$0")/common.sh"
 head=forage-head-$$ other=forage-other-$$
@@ -18,17 +18,26 @@ for host in $head:fh$$ $other:fo$$; do
   ip -n "${host%:*}" link set "${host#*:}" up
 done
 
+for name in far-0 far-1; do
+  "$forage" keys make $name --keys "$work/keys" > "$work/$name.out" || fail "forage keys make"
+  # What is copied to the other host: one file.
+  mkdir "$work/$name" && cp "$work/keys/$name.key" "$work/$name/"
+done
 run one-host --learner.lagMax=0 --run.steps=40
 ip netns exec $head "$forage" run "$config" --plain --folder "$work/head" --learner.lagMax=0 \
-  --run.steps=40 --actor.count=0 --listen 10.77.0.1 --network.allowUnauthenticated=true \
+  --run.steps=40 --actor.count=0 --listen 10.77.0.1 --keys "$work/keys" \
   > "$work/head.out" 2>&1 &
 job=$!
 actors=()
 for name in far-0 far-1; do
   ip netns exec $other .build/release/forage-actor tcp://10.77.0.1:45910 --name $name \
-    > "$work/$name.out" 2>&1 &
+    --keys "$work/$name/$name.key" > "$work/$name.out" 2>&1 &
   actors+=($!)
 done
+status=0
+ip netns exec $other .build/release/forage-actor tcp://10.77.0.1:45910 --name stranger \
+  --give-up-seconds 60 > "$work/stranger.out" 2>&1 || status=$?
+[ $status = 86 ] || { cat "$work/stranger.out"; fail "a stranger ended with status $status"; }
 wait $job || {
   status=$?
   cat "$work/head.out" "$work/head/logs/"*.log
