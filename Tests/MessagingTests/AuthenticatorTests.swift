@@ -143,6 +143,7 @@ import Testing
     let error = #expect(throws: MessagingError.self) { try socket.bind(to: "tcp://127.0.0.1:*") }
     #expect(error?.description.contains("neither refused nor let in") == true)
     // And a handler that is gone altogether is where ZeroMQ lets anybody in.
+    authenticator.proofMilliseconds = 30_000
     authenticator.fault = .isGone
     let gone = #expect(throws: MessagingError.self) { try socket.bind(to: "tcp://127.0.0.1:*") }
     #expect(
