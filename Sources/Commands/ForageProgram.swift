@@ -11,6 +11,7 @@ public enum ForageProgram {
     (.run, "generate", GenerateCommand.self),
     (.run, "logprobs", LogProbsCommand.self),
     (.run, "keys", KeysCommand.self),
+    (.run, "grade", GradeCommand.self),
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),

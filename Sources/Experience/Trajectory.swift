@@ -63,6 +63,20 @@ public struct Verdict: Equatable, Sendable {
     self.isLenientlyCorrect = isLenientlyCorrect
   }
 
+  /// The part that marks a verdict that never came about: the verifier's program died, or was too
+  /// late. It is carried like any part, so that it is counted wherever parts are.
+  public static let invalidPart = "invalid"
+
+  /// A verdict that never came about, with the reason. Its reward says nothing.
+  public static func invalid(_ reason: String) -> Verdict {
+    Verdict(
+      parts: [RewardPart(position: 0, part: invalidPart, value: 0)], reason: reason,
+      isStrictlyCorrect: false, isLenientlyCorrect: false)
+  }
+
+  /// Whether somebody judged.
+  public var isValid: Bool { !parts.contains { $0.part == Self.invalidPart } }
+
   /// The scalar: the sum of the parts.
   public var reward: Float { parts.reduce(0) { $0 + $1.value } }
 }

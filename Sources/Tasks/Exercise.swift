@@ -43,6 +43,8 @@ public protocol Exercises: Sendable {
   ///
   /// The index is within `count(in:)`; two indices of a counted split are two exercises.
   func exercise(seed: UInt64, split: Split, index: Int) -> Exercise
+  /// Whether its verifier reads `tokenCount` for more than where the reward falls.
+  var needsTokenCount: Bool { get }
   /// Judges a completion's text. `tokenCount` gives where the reward falls: its last token.
   func judge(_ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool)
     -> Verdict
@@ -50,4 +52,13 @@ public protocol Exercises: Sendable {
 
 extension Exercises {
   public var tags: [String] { [] }
+  public var needsTokenCount: Bool { false }
+
+  /// Judges a completion that comes with its prompt and answer, from wherever.
+  public func judge(_ submission: Submission) -> Verdict {
+    judge(
+      Exercise(name: "", prompt: submission.prompt, answer: submission.answer),
+      completion: submission.completion, tokenCount: submission.tokenCount,
+      isTruncated: submission.isTruncated)
+  }
 }
