@@ -22,6 +22,7 @@ struct ComputeLoop {
     watchdog?.setPatience(seconds: settings.supervisor.patienceSeconds)
     let threads = [self.threads, settings.actor.threads, Machine.coreCount].first { $0 > 0 } ?? 1
     let rollouts = try Rollouts(name: name, welcome: welcome, files: files, threads: threads)
+    guard port.give(.definitions(welcome.files + rollouts.definitions)) else { return }
     log.info("joined run \(welcome.run), lineage \(welcome.lineage), with \(threads) threads")
     try work(rollouts)
   }

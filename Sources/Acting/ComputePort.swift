@@ -27,6 +27,8 @@ package enum Order: Sendable {
   /// nil: the newest. When the version is gone the newest comes, unless `isExact`.
   case weights(version: Int?, isExact: Bool)
   case group(EncodedGroup)
+  /// What the tickets will be filled with: for replay to hold against the run's.
+  case definitions([NamedDigest])
   /// This ticket will not be filled here.
   case release(TicketKey)
 }

@@ -97,6 +97,8 @@ package struct Conversation: Sendable {
   private var spare: [Ticket] = []
   private var phase: Phase
   private var ask: Ask?
+  /// Digests of what tickets are filled with, once that is known; hellos tell them.
+  private var definitions: [NamedDigest] = []
   private var nextID = 1
   private var actions: [Action] = []
   private var backoff: Backoff
@@ -159,6 +161,13 @@ package struct Conversation: Sendable {
 
   /// The actor can not fill this ticket: replay reissues it when its lease ends.
   package mutating func release(_ key: TicketKey) { held.remove(key) }
+
+  /// What this actor works with is known now: replay is told at once, so that one of another task
+  /// is refused before its first group.
+  package mutating func declare(_ definitions: [NamedDigest], now: Int) {
+    self.definitions = definitions
+    greetAgain(now: now)
+  }
 
   /// Asks hello again where it is: addresses may have changed.
   package mutating func greetAgain(now: Int) {
@@ -320,7 +329,8 @@ package struct Conversation: Sendable {
           id: id,
           body: .hello(
             Hello(
-              role: .actor, name: name, numericClass: numericClass, holding: held.sorted())))))
+              role: .actor, name: name, numericClass: numericClass, holding: held.sorted(),
+              files: definitions)))))
   }
 
   private mutating func pause(now: Int, waitsFor whom: String, onNewSocket: Bool) {

@@ -30,6 +30,8 @@ package final class Rollouts {
   private let generator: CPUGenerator
   private let numericClass: String
   private let stopTokens: Set<Int32>
+  /// What its task and its verifier do.
+  package var definitions: [NamedDigest] { Definitions.of(exercises, seed: settings.run.seed) }
 
   /// Builds everything a run's tickets need but the weights.
   package init(

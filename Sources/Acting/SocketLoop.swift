@@ -142,6 +142,7 @@ final class SocketLoop {
       case .tickets(let request): conversation.askForTickets(request, now: Self.now)
       case .group(let group): conversation.submit(group, now: Self.now)
       case .release(let key): conversation.release(key)
+      case .definitions(let definitions): conversation.declare(definitions, now: Self.now)
       case .weights(let version, let isExact):
         // It may have come between the question and now.
         if !isExact, let fetched = port.takeNewest(than: (version ?? 0) - 1) {

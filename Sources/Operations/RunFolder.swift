@@ -19,6 +19,8 @@ public struct RunFolder: Sendable, Equatable {
   public var name: String { Files.name(of: path) }
   /// The settings, resolved; its presence makes a folder a run's.
   public var settings: String { "\(path)/settings.yaml" }
+  /// Digests of what the run's task and verifier do, a name and a digest a line.
+  public var definitions: String { "\(path)/definitions" }
   public var ledger: String { "\(path)/ledger.sqlite" }
   public var metrics: String { "\(path)/metrics.jsonl" }
   public var trace: String { "\(path)/trace.json" }

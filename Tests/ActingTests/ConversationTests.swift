@@ -96,6 +96,23 @@ struct ConversationTests {
     #expect(then.count == 2)
   }
 
+  @Test func `what an actor works with is declared at once, and in every hello after`() {
+    var talk = Talk()
+    let first = Self.sent(talk.advance(to: 0))[0]
+    _ = talk.hear(first.id, .welcome(Self.welcome()))
+    let own = [NamedDigest(name: "task", digest: Digest(of: [7]))]
+    talk.conversation.declare(own, now: 1)
+    let second = Self.sent(talk.conversation.takeActions())
+    #expect(second.count == 1)
+    guard case .hello(let hello)? = second.first?.body else {
+      Issue.record("no hello after the declaration")
+      return
+    }
+    #expect(hello.files == own)
+    let refusal = Refusal(.anotherRun, "another task")
+    #expect(talk.hear(second[0].id, .refused(refusal)) == [.fail(.refused(refusal))])
+  }
+
   @Test func `an unanswered hello is tried on a new socket until the patience is over`() {
     var talk = Talk(giveUp: 20_000)
     var hellos = 0

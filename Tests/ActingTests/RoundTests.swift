@@ -61,7 +61,10 @@ import Wire
     let book = run.replay.book.withLock { $0 }
     #expect(book.asked.first?.version == nil || book.asked.first?.version == run.version(0))
     #expect(book.asked.allSatisfy { $0.count == 2 })
-    #expect(book.hellos.count == 1)
+    // One to learn what the run is, one to say what this actor fills its tickets with.
+    #expect(book.hellos.count == 2)
+    let declared = book.hellos.last?.files.map(\.name) ?? []
+    #expect(Set(declared).isSuperset(of: ["config.json", "tokenizer.json", "task", "verifier"]))
   }
 
   @Test func `a ticket filled twice by two actors is the same to the last bit`() throws {

@@ -23,7 +23,7 @@ def held(trial, tally):
         run.start()
         run.meet()
         other = ledger.Session(run.context, run.address)
-        other.ask("hello", {"role": "actor", "name": "actor-1", "numericClass": "made"})
+        other.ask("hello", {"role": "actor", "name": "actor-1", "numericClass": "python"})
         asked = {"version": run.version(0), "count": 2}
         kind, body = run.actor.ask("tickets", asked)
         ledger.need(kind == "tickets", "tickets were answered", kind, body)
@@ -82,7 +82,7 @@ def abandoned(tally):
         run.actor.close()
         began, again = time.monotonic(), {}
         run.actor = ledger.Session(run.context, run.address)
-        run.actor.ask("hello", {"role": "actor", "name": "actor-1", "numericClass": "made"})
+        run.actor.ask("hello", {"role": "actor", "name": "actor-1", "numericClass": "python"})
         while set(again) < taken:
             ledger.need(time.monotonic() - began < 10 * LEASE, "not given out again:",
                         taken - set(again))

@@ -18,7 +18,7 @@ cap=28
 resident() {
   local most=0 kilobytes pid
   for pid in "${actors[@]}" $(process_of parted replay) $(process_of parted learner); do
-    kilobytes=$(sed -n 's/^VmRSS: *\([0-9]*\).*/\1/p' "/proc/$pid/status" 2> /dev/null) || true
+    kilobytes=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2> /dev/null) || true
     [ "${kilobytes:-0}" -gt "$most" ] && most=$kilobytes
   done
   echo $((most / 1024))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fault: F10
-# claim: delay, loss and a thin link cause no false death, and throughput stays near the bound of the
-#   link
+# claim: delay, loss and a thin link cause no false death, and throughput stays near the bound of
+#   the link
 # seconds: 100
 # tbf makes the link thin, nft drops packets at random, a proxy delays every byte.
 . "$(dirname "$0")/common.sh"
@@ -84,8 +84,8 @@ no_false_death delayed 10
 in_head nft delete table inet slow
 start_far plain "${options[@]}" --run.steps=10
 no_false_death plain 10
-# A step asks for tickets, where the version is, for its seven chunks at once, for tickets again, and
-# brings the groups: five round trips of twice the delay beside the work, and one to spare.
+# A step asks for tickets, where the version is, for its seven chunks at once, for tickets again,
+# and brings the groups: five round trips of twice the delay beside the work, and one to spare.
 steps_of() {
   "$FORAGE_PYTHON" -c 'import json, statistics, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]

@@ -68,5 +68,5 @@ while :; do
   [ $((SECONDS + took)) -lt "$seconds" ] || break
 done
 echo "measured: $trials trials; each time a second learner was turned away by the lock (84), then" \
-  "let in: the old one ended with 83, $(wc -l < "$work/after") files of checkpoints untouched, and the" \
-  "run went on to the last weights of a quiet one"
+  "let in: the old one ended with 83, $(wc -l < "$work/after") files of checkpoints untouched," \
+  "and the run went on to the last weights of a quiet one"

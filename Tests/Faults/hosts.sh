@@ -30,8 +30,8 @@ start_far() {
   job=$!
   actors=()
   for far in far-0 far-1; do
-    ip netns exec $other .build/release/forage-actor tcp://10.78.0.1:45910 --name $far --threads 1 --verbose \
-      > "$work/$far.out" 2>&1 &
+    ip netns exec $other .build/release/forage-actor tcp://10.78.0.1:45910 --name $far \
+      --threads 1 --verbose > "$work/$far.out" 2>&1 &
     actors+=($!)
   done
 }

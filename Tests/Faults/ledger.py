@@ -74,7 +74,7 @@ class Session:
 class Run:
     """A run's folder, its replay, and what was promised in it."""
 
-    def __init__(self, folder, steps=3, batch=4, overrides=""):
+    def __init__(self, folder, steps=3, batch=4, overrides="", lag=1):
         self.path = pathlib.Path(folder)
         self.path.mkdir(parents=True, exist_ok=True)
         self.steps, self.batch = steps, batch
@@ -82,7 +82,7 @@ class Run:
         if not settings.exists():
             settings.write_text(
                 f"run: {{name: fault, steps: {steps}}}\n"
-                f"learner: {{groupsPerStep: {batch}, lagMax: 1}}\n"
+                f"learner: {{groupsPerStep: {batch}, lagMax: {lag}}}\n"
                 "sampling: {groupSize: 2, maximumNewTokens: 8}\n"
                 "evaluation: {every: 0}\nactor: {ticketsPerRequest: 4}\n" + overrides)
             os.sync()  # as forage run leaves it: a power cut may follow at once
@@ -91,7 +91,7 @@ class Run:
         self.actor = self.learner = None
         self.groups, self.commits = {}, {}  # ticket -> digest, step -> tickets: what was promised
         self.submitted = {}  # every blob that was sent, acknowledged or not
-        self.repeats = 0
+        self.repeats, self.files = 0, []
 
     # The process
 
@@ -133,7 +133,7 @@ class Run:
                 session.close()
         self.learner, self.actor = (Session(self.context, self.address) for _ in range(2))
         end = time.monotonic() + seconds
-        hello = {"role": "looker", "name": "driver", "numericClass": "made"}
+        hello = {"role": "looker", "name": "driver", "numericClass": "python"}
         self.looked = None
         while self.looked is None:
             try:
@@ -146,14 +146,14 @@ class Run:
         self.lineage = self.looked["lineage"]
         held = self.looked.get("version") or self.version(0)
         kind, self.welcome = self.learner.ask("hello", {
-            "role": "learner", "name": "learner", "numericClass": "made", "version": held,
-            "weightsAddress": "ipc:///made", "announceAddress": "ipc:///made", "files": []},
+            "role": "learner", "name": "learner", "numericClass": "python", "version": held,
+            "weightsAddress": "ipc:///made", "announceAddress": "ipc:///made", "files": self.files},
             alive=self.alive)
         need(kind == "welcome", "the learner's hello was answered", kind, self.welcome)
         self.step = (self.welcome.get("lastCommit") or {"step": -1})["step"] + 1
         self.epoch = self.welcome["epoch"]
         kind, answer = self.actor.ask("hello", {
-            "role": "actor", "name": "actor-0", "numericClass": "made", "holding": []},
+            "role": "actor", "name": "actor-0", "numericClass": "python", "holding": []},
             alive=self.alive)
         need(kind == "welcome", "the actor's hello was answered", kind, answer)
         return served

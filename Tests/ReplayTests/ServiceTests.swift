@@ -59,6 +59,39 @@ import Wire
     #expect(try reader.verify().problems == [])
   }
 
+  @Test func `an actor of another task, or a group of another arithmetic, is refused and counted`()
+    throws
+  {
+    let harness = try running()
+    try harness.end()
+    let ours = Digest(of: [1])
+    try Files.writeDurably(harness.folder.definitions, "task \(ours.hexadecimal)\n")
+    try harness.start()
+    let (_, actor, version) = try opened(harness)
+    func hello(_ name: String, _ digest: Digest) throws -> Reply {
+      try actor.ask(
+        .hello(
+          Hello(
+            role: .actor, name: "actor-0", numericClass: "class",
+            files: [NamedDigest(name: name, digest: digest)]))
+      ).body
+    }
+    #expect(try hello("task", ours).refusal == nil)
+    #expect(try hello("what the run does not know", Digest(of: [2])).refusal == nil)
+    let granted = try tickets(try actor.tickets(1, version))
+    var group = Samples.group(granted[0].key, version: version)
+    group.numericClass = "another"
+    #expect(try actor.submit(group).refusal == .numericClass)
+    #expect(try hello("task", Digest(of: [2])).refusal == .anotherRun)
+    // Welcomed before, refused now: it is nobody any more.
+    #expect(try actor.tickets(1, version).refusal == .helloFirst)
+    let refused = try actor.status()["service"]?["refused"]
+    #expect(refused?["another-run"] == .integer(1))
+    #expect(refused?["numeric-class"] == .integer(1))
+    #expect(refused?["hello-first"] == .integer(1))
+    try harness.end()
+  }
+
   @Test func `what was acknowledged is there after a restart, and leases begin afresh`() throws {
     let harness = try running()
     var (learner, actor, version) = try opened(harness)

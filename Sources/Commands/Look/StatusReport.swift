@@ -165,8 +165,9 @@ struct StatusReport {
           + "free, and groups are refused below "
           + DryRun.bytes(status["service"]?["reserveBytes"]?.integerValue ?? 0))
     }
-    if let malformed = status["service"]?["malformed"]?.integerValue, malformed > 0 {
-      lines.append("\(malformed) malformed messages were refused")
+    if case .object(let codes)? = status["service"]?["refused"]?.value, !codes.isEmpty {
+      let counts = codes.map { "\($0.key) \($0.value.integerValue ?? 0)" }
+      lines.append("requests refused: \(counts.joined(separator: ", "))")
     }
     if let turned = status["turnedAway"], turned.count("total") > 0 {
       var reasons: [String] = []

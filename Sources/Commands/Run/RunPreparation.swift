@@ -4,6 +4,7 @@
 // Each part leaves its result in the folder and is skipped when it is there, so a run that was cut
 // off here resumes here.
 
+import Acting
 import Digests
 import Documents
 import Experience
@@ -136,6 +137,7 @@ struct RunPreparation {
 
   /// Makes what is missing; false when asked to stop on the way.
   func prepare() throws -> Bool {
+    try holdDefinitions()
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     try checkpoints.removeUnfinished()
     let policy = Transformer(
@@ -147,6 +149,20 @@ struct RunPreparation {
       guard try makeFirstModel(policy, checkpoints) else { return false }
     }
     return try evaluateBefore(policy)
+  }
+
+  /// What the task and the verifier of this build do is recorded with the run, and a resume under a
+  /// build that does otherwise is refused: half of the run would have learned another task.
+  private func holdDefinitions() throws {
+    let own = Definitions.text(Definitions.of(parts.exercises, seed: parts.settings.run.seed))
+    guard Files.exists(run.definitions) else { return try Files.writeDurably(run.definitions, own) }
+    guard try Files.readText(run.definitions, maximumBytes: 4096) == own else {
+      throw Failure(
+        "go on with", on: run.path,
+        happened: "this build's task or verifier does otherwise than the one the run began with "
+          + "(\(run.definitions))",
+        remedy: "resume with the build that began it, or begin a new run", exitCode: .badInput)
+    }
   }
 
   private func makeFirstModel(

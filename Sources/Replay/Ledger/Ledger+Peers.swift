@@ -74,6 +74,13 @@ extension Ledger {
         "\(hello.name) computes under \(hello.numericClass), the learner under \(known); a "
           + "synchronous run (learner.lagMax 0) admits one class")
     }
+    if let refusal = judgeDefinitions(hello) {
+      // It may have been welcomed before it knew what it works with.
+      lapseTickets(of: asker.peer)
+      parked.removeAll { $0.asker.peer == asker.peer }
+      peers[asker.peer] = nil
+      return refuse(asker, refusal.code, refusal.sentence)
+    }
     let kept = Set(hello.holding)
     for (peer, record) in peers where record.role == .actor && record.name == hello.name {
       lapseTickets(of: peer, keeping: kept, for: asker.peer)
@@ -89,6 +96,24 @@ extension Ledger {
     renew(hello.holding, of: asker.peer)
     reply(asker, .welcome(welcome(epoch: 0)))
   }
+
+  /// Why an actor that works with these cannot fill this run's tickets; nil when it can. What it
+  /// does not declare, or the run does not know, is not held against it.
+  private func judgeDefinitions(_ hello: Hello) -> Refusal? {
+    let known = configuration.definitions + (announcement?.files ?? [])
+    for own in hello.files {
+      guard let ours = known.first(where: { $0.name == own.name }), ours.digest != own.digest
+      else { continue }
+      return Refusal(
+        .anotherRun,
+        "\(hello.name) works with \(own.name) \(own.digest.short); this run's is "
+          + "\(ours.digest.short): start actor and run from one build, with the run's own files")
+    }
+    return nil
+  }
+
+  /// Under what arithmetic a peer said it computes.
+  package func numericClass(of peer: Peer) -> String? { peers[peer]?.numericClass }
 
   private func welcome(epoch: Int) -> Welcome {
     Welcome(

@@ -2,6 +2,7 @@
 
 import Documents
 import Operations
+import Wire
 
 package struct LedgerConfiguration: Sendable {
   package var run: String
@@ -19,6 +20,8 @@ package struct LedgerConfiguration: Sendable {
   package var evaluationSamples: Int
   /// Nil where each group is trained on once.
   package var reuse: ReuseRules?
+  /// What the run's task and verifier do; empty for a run that was made without.
+  package var definitions: [NamedDigest] = []
 
   package init(
     run: String, lineage: String, settings: Document, groupsPerStep: Int, lagMax: Int, steps: Int,

@@ -23,6 +23,8 @@ struct ServiceCounters {
   var links: [Peer: Link] = [:]
   var strangers = Link()
   var malformed = 0
+  /// Every refusal sent, known peer or not.
+  var refused: [Refusal.Code: Int] = [:]
   var oversized = 0
   var commits = 0
   var groups = 0
@@ -85,6 +87,13 @@ extension ReplayService {
     } catch {
       return try feed(.unusable(asker, submission.key, error, bytes: payload[0].count))
     }
+    if let own = ledger.numericClass(of: asker.peer), own != group.group.numericClass {
+      let refusal = Refusal(
+        .numericClass,
+        "the group of \(submission.key) was made under \(group.group.numericClass), and its "
+          + "actor said hello under \(own)")
+      return try feed(.unusable(asker, submission.key, refusal, bytes: payload[0].count))
+    }
     try feed(asker, arriving: group)
   }
 
@@ -118,6 +127,7 @@ extension ReplayService {
   /// A reply a peer has no room for, or that nobody waits for any more, is lost and counted: every
   /// request is safe to ask again.
   func send(_ reply: Reply, to asker: Asker, payload: [[UInt8]] = []) throws {
+    if case .refused(let refusal) = reply { counters.refused[refusal.code, default: 0] += 1 }
     let envelope = Envelope(id: asker.id, body: reply, payload: payload)
     let frames = [asker.peer.bytes] + envelope.encoded()
     switch try socket.send(frames) {

@@ -81,7 +81,8 @@ package final class ReplayService {
       path: folder.ledger, newLineage: folder.lineage(),
       settings: Self.fixedSettings(settings))
     try Self.recordSettings(settings, in: store, folder, allowed: allowedChanges, log)
-    let configuration = LedgerConfiguration(settings, lineage: store.lineage)
+    var configuration = LedgerConfiguration(settings, lineage: store.lineage)
+    configuration.definitions = try Self.definitions(folder)
     let history = try store.history(reuse: configuration.reuse)
     ledger = Ledger(configuration, history: history, at: MonotonicClock.now)
     rules = GroupRules(settings: settings, initialModel: folder.initialModel)
@@ -108,6 +109,22 @@ package final class ReplayService {
     log.info(
       "serving \(store.lineage) at \(self.endpoint): step \(ledger.nextStep) of "
         + "\(settings.run.steps), \(history.groups.count) groups on hand")
+  }
+
+  /// Digests of what the run's task and verifier do, as `forage run` wrote them.
+  private static func definitions(_ folder: RunFolder) throws(Failure) -> [NamedDigest] {
+    guard Files.exists(folder.definitions) else { return [] }
+    var definitions: [NamedDigest] = []
+    for line in try Files.readText(folder.definitions, maximumBytes: 4096).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count == 2, let digest = Digest(hexadecimal: String(words[1])) else {
+        throw Failure(
+          "read", on: folder.definitions, happened: "'\(line)' is no name and digest",
+          remedy: "remove the file: forage run --resume makes it again", exitCode: .badInput)
+      }
+      definitions.append(NamedDigest(name: String(words[0]), digest: digest))
+    }
+    return definitions
   }
 
   /// What must not change while a ledger lives: a ticket's work follows from these.
