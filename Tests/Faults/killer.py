@@ -3,8 +3,8 @@ where the supervisor was among them, and ends when the run does. Prints what was
 
     killer.py FOLDER --kills 50 --steps 700 --victims replay,learner,actor-0 -- forage run ...
 
-Moments are random steps plus a random pause: several kills may fall on one step, so restarts and
-steps that are taken again are hit as well.
+Moments are random steps of the first three quarters plus a random pause: several kills may fall on
+one step, so restarts and steps that are taken again are hit as well.
 """
 import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, time
 
@@ -101,7 +101,7 @@ def main():
     seed = options.seed or random.SystemRandom().randrange(1, 10**6)
     print(f"seed {seed}", flush=True)
     draw = random.Random(seed)
-    moments = sorted(draw.randrange(1, options.steps * 19 // 20) for _ in range(options.kills))
+    moments = sorted(draw.randrange(1, options.steps * 3 // 4) for _ in range(options.kills))
     run, begun, seen, last = KilledRun(options, options.command), time.monotonic(), -1, 0
     run.start(options.command)
     while run.process.poll() is None:
