@@ -35,6 +35,9 @@ def socket_folder(run):
     value = 0xCBF29CE484222325
     for byte in os.path.realpath(run).encode():
         value = ((value ^ byte) * 0x100000001B3) % 2**64
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/") and len(runtime) <= 60 and os.access(runtime, os.W_OK):
+        return f"{runtime}/forage-{value:016x}"
     return f"/tmp/forage-{os.getuid()}-{value:016x}"
 
 
