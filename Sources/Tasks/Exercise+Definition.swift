@@ -1,8 +1,8 @@
 // What a task is, told by what it does: the exercises it makes and the verdicts it gives, as text.
 //
 // Two builds whose tasks carry one name may still make other exercises or judge otherwise, and
-// groups of both in one run would be two tasks mixed. A version number would have to be remembered with
-// every change; what the code does on a few fixed addresses changes by itself.
+// groups of both in one run would be two tasks mixed. A version number would have to be remembered
+// with every change; what the code does on a few fixed addresses changes by itself.
 
 import Experience
 
