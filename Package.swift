@@ -101,7 +101,7 @@ let package = Package(
     tests("Experience", ["Experience", "Digests"]),
     tests("Safetensors", ["Safetensors", "Documents"], exclude: ["Fixtures"]),
     tests("Tensors", ["Tensors", "CKernels"]),
-    tests("Messaging", ["Messaging"]),
+    tests("Messaging", ["Messaging", "CZeroMQ"]),
     tests("Patterns", ["Patterns"], exclude: ["Fixtures"]),
     tests("Operations", ["Operations", "Documents"]),
     tests("Tasks", ["Tasks", "Experience", "Documents"]),

@@ -68,6 +68,10 @@ public struct Socket: ~Copyable {
   /// The last endpoint bound (with the port the system chose) or connected to.
   public var endpoint: String { handle.endpoint }
 
+  /// An option as libzmq holds it: what a test asks.
+  package func option(_ option: Int32) -> Int { Int(handle.integer(option)) }
+  package func wideOption(_ option: Int32) -> Int { Int(handle.wide(option)) }
+
   /// Messages thrown away for exceeding the limits.
   public var oversizedCount: Int { handle.oversizedCount }
 

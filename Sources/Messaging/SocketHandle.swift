@@ -94,6 +94,14 @@ final class SocketHandle {
     return number
   }
 
+  func wide(_ option: Int32) -> Int64 {
+    var number: Int64 = 0
+    var size = MemoryLayout<Int64>.size
+    let status = zmq_getsockopt(open, option, &number, &size)
+    precondition(status == 0, "socket option \(option) not told: errno \(zmq_errno())")
+    return number
+  }
+
   func text(_ option: Int32) -> String {
     var bytes = [UInt8](repeating: 0, count: 1024)
     var size = bytes.count

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # An actor in another language fills a whole run: Tests/Interop/actor.py, written from Docs/WIRE.md
-# alone, takes every ticket, submits made-up groups and fetches each version of the weights.
+# alone, takes every ticket, submits made-up groups and fetches each version of the weights, all
+# under keys.
 # deadline: 120
 . "$(dirname "$0")/common.sh"
 python=${FORAGE_PYTHON:-}
@@ -9,13 +10,15 @@ python=${FORAGE_PYTHON:-}
   exit 77
 }
 
+"$forage" keys make python --keys "$work/keys" > "$work/keys.out" || fail "forage keys make"
 port=$((20000 + RANDOM % 20000))
 "$forage" run "$config" --plain --folder "$work/python" --actor.count=0 --run.steps=3 \
-  --warmStart.maximumSteps=0 --evaluation.every=0 --network.listen=127.0.0.1 \
+  --warmStart.maximumSteps=0 --evaluation.every=0 --network.listen=127.0.0.1 --keys "$work/keys" \
   --network.replayPort=$port --network.weightsPort=$((port + 1)) \
   --network.announcePort=$((port + 2)) > "$work/python.out" 2>&1 &
 job=$!
-"$python" Tests/Interop/actor.py "tcp://127.0.0.1:$port" --groups 24 > "$work/actor.out" 2>&1 || {
+"$python" Tests/Interop/actor.py "tcp://127.0.0.1:$port" --groups 24 \
+  --keys "$work/keys/python.key" > "$work/actor.out" 2>&1 || {
   status=$?
   cat "$work/actor.out" "$work/python.out"
   fail "the Python actor ended with status $status"

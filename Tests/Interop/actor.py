@@ -4,7 +4,7 @@ It says hello, fetches the newest weights in chunks and verifies them, then take
 submits a made-up group (fixed tokens, no model) for each until enough are acknowledged or the run
 is over. Prints one JSON line that says what it did. Needs pyzmq, numpy and safetensors.
 
-    actor.py tcp://127.0.0.1:45910 --groups 4
+    actor.py tcp://127.0.0.1:45910 --groups 4 --keys far.key
 """
 import argparse, hashlib, json, sys, time
 import numpy as np, zmq
@@ -20,11 +20,15 @@ def digest(data):
 class Peer:
     """One service at the other end of a DEALER; answers are paired with requests by id."""
 
-    def __init__(self, context, address, patience):
+    def __init__(self, context, address, patience, keys):
         self.address, self.patience, self.next_id = address, patience, 0
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.MAXMSGSIZE, 64 << 20)
+        if keys:
+            self.socket.setsockopt(zmq.CURVE_SERVERKEY, keys["server"])
+            self.socket.setsockopt(zmq.CURVE_PUBLICKEY, keys["public"])
+            self.socket.setsockopt(zmq.CURVE_SECRETKEY, keys["secret"])
         self.socket.connect(address)
 
     def send(self, kind, body, *payload):
@@ -107,15 +111,24 @@ def made_group(key, version, welcome, name):
     return save(tensors, metadata)
 
 
+def read_keys(path):
+    """The lines of a key file that are neither comments nor empty."""
+    with open(path, "rb") as file:
+        lines = [line.rstrip() for line in file if line.strip() and not line.startswith(b"#")]
+    return {line.split(b": ", 1)[0].decode(): line.split(b": ", 1)[1] for line in lines}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("replay", help="replay's address")
     parser.add_argument("--name", default="python-0")
     parser.add_argument("--groups", type=int, default=4, help="stop after this many")
     parser.add_argument("--patience", type=float, default=30, help="seconds to wait for an answer")
+    parser.add_argument("--keys", help="a key file, where the run has keys")
     options = parser.parse_args()
     context = zmq.Context()
-    replay = Peer(context, options.replay, options.patience)
+    keys = read_keys(options.keys) if options.keys else None
+    replay = Peer(context, options.replay, options.patience, keys)
     hello = {"role": "actor", "name": options.name, "numericClass": "python"}
     done = {"acknowledged": 0, "refused": {}, "versions": [], "weightBytes": 0, "tensors": 0,
             "heartbeats": 0, "finished": False}
@@ -125,7 +138,7 @@ def main():
         kind, welcome = replay.ask("hello", hello)
     if kind != "welcome":
         sys.exit(f"hello refused: {welcome}")
-    server = Peer(context, welcome["weightsAddress"], options.patience)
+    server = Peer(context, welcome["weightsAddress"], options.patience, keys)
     version, wanted = None, None
     sampled = 0
     while done["acknowledged"] < options.groups and not done["finished"]:
