@@ -23,9 +23,9 @@ public final class MessagingContext: @unchecked Sendable {
   /// Each role has a handful of sockets and as many monitors.
   private static let maximumSockets: Int32 = 256
 
-  /// Each connection holds a descriptor, a stranger's too until its handshake's time is over. Of the
-  /// 1024 that many systems begin with, a flood would leave none for the files of a checkpoint; so
-  /// this process takes as many as it may.
+  /// Each connection holds a descriptor, a stranger's too until its handshake's time is over. Of
+  /// the 1024 that many systems begin with, a flood would leave none for the files of a checkpoint;
+  /// so this process takes as many as it may.
   private static let raiseFileLimit: Void = {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
