@@ -17,6 +17,7 @@ final class SocketLoop {
   static let maximumFrameBytes = 1 << 30
   /// Messages that wait for a connection. Replay is taken for silent long before as many are made.
   static let maximumUnsent = 1024
+  static let maximumUnsentBytes = 64 << 20
 
   private let options: ActorOptions
   private let log: Log
@@ -305,6 +306,10 @@ final class SocketLoop {
     while count < messages.count, try client.socket.send(messages[count]) == .sent { count += 1 }
     messages.removeFirst(count)
     if messages.count > maximumUnsent { messages.removeFirst(messages.count - maximumUnsent) }
+    var bytes = messages.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } }
+    while bytes > maximumUnsentBytes, messages.count > 1 {
+      bytes -= messages.removeFirst().reduce(0) { $0 + $1.count }
+    }
   }
 
   private func wait() throws {

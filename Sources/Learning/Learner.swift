@@ -91,7 +91,7 @@ public final class Learner {
     let (lease, payload) = try leaseBatch(step)
     enter("fetch")
     let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
-    for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
+    for evaluation in lease.evaluations { try append(evaluation.document()) }
     let taken = try taker.take(
       groups, freshCount: lease.tickets.count, enter: { self.enter($0) },
       shouldStop: {
@@ -140,8 +140,10 @@ public final class Learner {
     var name: String?
     if taken.isCheckpointDue {
       enter("checkpoint")
-      name = try save(
-        CheckpointState(version: taken.version, chain: taken.chain), weights: taken.weights)
+      name = try whenThereIsRoom("checkpoint") {
+        try save(
+          CheckpointState(version: taken.version, chain: taken.chain), weights: taken.weights)
+      }
     }
     enter("commit_wait")
     // Even while stopping: replay stops after the learner, and a step done is a step to keep.
@@ -160,7 +162,7 @@ public final class Learner {
     FaultHooks.reach("committed")
     if let name {
       enter("checkpoint")
-      try checkpoints.setLatest(name)
+      try whenThereIsRoom("checkpoint") { try checkpoints.setLatest(name) }
       FaultHooks.reach("latest")
       try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
     }
@@ -216,7 +218,7 @@ public final class Learner {
       phases: report,
       leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
       receivedBytes: max(0, received - lastReceived), actors: rates)
-    try metrics.append(record.document())
+    try append(record.document())
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }
 
@@ -236,10 +238,49 @@ public final class Learner {
       log.warning("stopped within a commit: the checkpoint before it stands")
       return
     }
-    let name = try save(
-      CheckpointState(version: version, chain: taker.chain), weights: trainer.policy.copyWeights())
-    try checkpoints.setLatest(name)
-    log.info("checkpoint \(name) written before stopping")
+    do {
+      let name = try save(
+        CheckpointState(version: version, chain: taker.chain),
+        weights: trainer.policy.copyWeights())
+      try checkpoints.setLatest(name)
+      log.info("checkpoint \(name) written before stopping")
+    } catch {
+      guard Self.isDiskFull(error) else { throw error }
+      log.warning(
+        "no room for a checkpoint (\(error)): the one before it stands, and a resume takes the "
+          + "steps after it once more")
+    }
+  }
+
+  // MARK: - A full disk
+
+  static func isDiskFull(_ error: any Error) -> Bool {
+    let number = (error as? Failure)?.number ?? StorageFault.number(of: error)
+    return number.map(SystemError.isDiskFull) ?? false
+  }
+
+  /// Writes, again and again while the disk has no room, until it has or the process is to stop.
+  /// Nothing of the step is committed before, so nothing is lost by waiting, or by stopping.
+  private func whenThereIsRoom<Result>(
+    _ what: String, _ write: () throws -> Result
+  ) throws -> Result {
+    var isSaid = false
+    while true {
+      do {
+        return try write()
+      } catch {
+        guard Self.isDiskFull(error) else { throw error }
+        if !isSaid { log.warning("\(error); waiting for the disk to have room") }
+        isSaid = true
+        setState("waiting for the disk to have room for the \(what)")
+        beat()
+        try pause(milliseconds: 1000)
+      }
+    }
+  }
+
+  private func append(_ record: Document) throws {
+    try whenThereIsRoom("metrics") { try metrics.append(record) }
   }
 
   /// Serves weights for the last evaluation, takes its result, and stays until told to stop.
@@ -254,7 +295,7 @@ public final class Learner {
       if !isOver {
         let answer = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
         if case .lease(let lease) = answer.body, lease.tickets.isEmpty {
-          for evaluation in lease.evaluations { try metrics.append(evaluation.document()) }
+          for evaluation in lease.evaluations { try append(evaluation.document()) }
           isOver = true
         }
       }

@@ -78,15 +78,17 @@ public final class ReplayLink {
     }
   }
 
-  /// Asks again while replay is busy: its disk may be full, and space may come back.
+  /// Asks again while replay is busy: its disk may be full, and space may come back. There is no
+  /// last time: replay lives and says what it waits for, the watchdog says that this one waits, and
+  /// the run's supervisor decides.
   private func patiently(_ ask: () throws -> Envelope<Reply>) throws -> Envelope<Reply> {
-    let waiting = Waiting(for: "replay at \(client.endpoint), which is busy,")
-    let patience = Deadline.after(seconds: patienceSeconds)
+    var isSaid = false
     while true {
       let answer = try ask()
       guard case .refused(let refusal) = answer.body, refusal.code == .busy else { return answer }
-      guard !patience.hasPassed else { throw refusal }
-      log.warning("\(waiting): \(refusal.sentence)")
+      if !isSaid { log.warning("replay at \(client.endpoint) is busy: \(refusal.sentence)") }
+      isSaid = true
+      strand.wait(for: "replay to be less busy (\(refusal.sentence))", until: .now)
       let pause = Deadline.after(seconds: 1)
       while !pause.hasPassed {
         if isStopping() { throw StopRequested() }

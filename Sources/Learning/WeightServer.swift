@@ -21,6 +21,10 @@ public final class WeightServer: Sendable {
   public static let announceSeconds = 1.0
   /// Requests answered before the publisher's turn comes again.
   private static let requestsPerTurn = 64
+  /// Requests of one peer in memory, each a mebibyte at most and a hundred bytes in earnest.
+  public static let receiveQueueMessages = 64
+  /// Versions kept for evaluations beside the newest: replay has two open at a time.
+  public static let maximumPinned = 4
   /// A bind answers at once or never.
   private static let startSeconds = 10.0
   private static let stopSeconds = 5.0
@@ -73,6 +77,7 @@ public final class WeightServer: Sendable {
   public let weightsEndpoint: String
   public let announceEndpoint: String
   private let keepCount: Int
+  private let watchdog: Watchdog?
   private let store: Monitor<Store>
   private let wake: EventFD
   private let thread: WorkerThread
@@ -121,6 +126,7 @@ public final class WeightServer: Sendable {
     (weightsEndpoint, announceEndpoint) = try result.get()
     self.store = store
     self.wake = wake
+    self.watchdog = watchdog
   }
 
   deinit { stop() }
@@ -138,6 +144,10 @@ public final class WeightServer: Sendable {
       $0.newest = version.number
       Self.forget(&$0, keepCount: keepCount)
     }
+    let held = store.withLock { $0.snapshots.values.reduce(0) { $0 + $1.bytes.count } }
+    watchdog?.set(
+      "bytes of weights served", to: held,
+      of: (keepCount + Self.maximumPinned + 1) * max(1, bytes.count))
     wake.signal()
     return snapshot
   }
@@ -145,7 +155,7 @@ public final class WeightServer: Sendable {
   /// Versions an evaluation still needs are kept, if they are still here; others may go.
   public func pin(_ versions: Set<Int>) {
     store.withLock {
-      $0.pinned = versions
+      $0.pinned = Set(versions.sorted().suffix(Self.maximumPinned))
       Self.forget(&$0, keepCount: keepCount)
     }
   }
@@ -199,6 +209,7 @@ public final class WeightServer: Sendable {
       context = try MessagingContext()
       var limits = SocketLimits()
       limits.sendQueueMessages = WeightServer.sendQueueMessages
+      limits.receiveQueueMessages = WeightServer.receiveQueueMessages
       limits.maximumFrameBytes = WireLimits.maximumChunkBytes
       let security = try addresses.protection.security(in: context, admitting: [.actor, .learner])
       authenticator = security.authenticator

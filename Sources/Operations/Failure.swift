@@ -14,11 +14,14 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
   /// What to do about it; "" when nothing is known.
   public let remedy: String
   public let exitCode: ExitCode
+  /// The kernel's errno, where it was the kernel that refused.
+  public let number: Int32?
 
   public init(
     _ tried: String, on: String, happened: String, remedy: String = "",
-    exitCode: ExitCode = .failure
+    exitCode: ExitCode = .failure, number: Int32? = nil
   ) {
+    self.number = number
     self.tried = tried
     self.on = on
     self.happened = happened
@@ -33,7 +36,7 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
   ) -> Failure {
     Failure(
       tried, on: on, happened: "\(SystemError.words(code)) (errno \(code))", remedy: remedy,
-      exitCode: exitCode)
+      exitCode: exitCode, number: code)
   }
 
   public var description: String {
@@ -57,6 +60,9 @@ public enum FailureReport {
 
 /// The C library's words for an errno.
 public enum SystemError {
+  /// Whether it says that the disk, or the user's share of it, has no room.
+  public static func isDiskFull(_ code: Int32) -> Bool { code == ENOSPC || code == EDQUOT }
+
   public static func words(_ code: Int32) -> String {
     // 256 bytes hold every message of glibc, the longest of which has 50.
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

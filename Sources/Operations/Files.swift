@@ -121,10 +121,18 @@ public enum Files {
   }
 
   private static func dieOfStorage(_ path: String, _ code: Int32, _ log: Log) -> Never {
-    let failure = Failure.system(
-      "fsync", on: path, code: code,
+    let happened = "\(SystemError.words(code)) (errno \(code))"
+    endAfterFailedSync(of: path, happened: happened, log: log)
+  }
+
+  /// **Ends the process** with `ExitCode.storage` after an fsync that failed, whoever called it.
+  public static func endAfterFailedSync(
+    of path: String, happened: String, log: Log = .silent
+  ) -> Never {
+    let failure = Failure(
+      "fsync", on: path, happened: happened,
       remedy: "the process ends, because a second fsync would report success with the bytes lost;"
-        + " check the disk (dmesg) and start again")
+        + " check the disk (dmesg) and start again", exitCode: .storage)
     log.error(failure.description)
     let line = "forage: \(failure)\n"
     line.utf8.withContiguousStorageIfAvailable {

@@ -39,7 +39,14 @@ public final class MetricsWriter {
     precondition(
       bytes.count <= Self.maximumLineBytes,
       "a metrics record of \(bytes.count) bytes exceeds \(Self.maximumLineBytes)")
-    try Descriptor.writeAll(descriptor, bytes, path: path)
+    let size = lseek(descriptor, 0, SEEK_END)
+    do throws(Failure) {
+      try Descriptor.writeAll(descriptor, bytes, path: path)
+    } catch {
+      // Half a line on a full disk would spoil the next one.
+      if size >= 0 { ftruncate(descriptor, size) }
+      throw error
+    }
   }
 
   private func cutTornLine() throws(Failure) {

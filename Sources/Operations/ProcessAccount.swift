@@ -2,8 +2,9 @@
 // for whom, how full its queues are. A reader needs no answer from anybody, so `forage status` can
 // draw who waits for whom while replay is dead.
 //
-// The file is replaced by a rename and not fsynced: it is worth nothing after a crash but the name
-// of a process that is gone.
+// The file is written over in place, always to the same length: a full disk, of which the account
+// is to tell, has no room for a new one. It is not fsynced: after a crash it is worth nothing but
+// the name of a process that is gone.
 
 import Documents
 import Glibc
@@ -14,7 +15,8 @@ public struct ProcessAccount: Sendable {
   static let intervalMicroseconds: UInt32 = 1_000_000
   /// Older than this, a living process does not write: it is stopped or starved.
   public static let freshSeconds = 3.0
-  static let maximumBytes = 1 << 16
+  /// Sixteen strands and thirty-two gauges with long names.
+  static let maximumBytes = 1 << 14
 
   /// A strand.
   public struct Line: Sendable {
@@ -101,27 +103,28 @@ extension ProcessAccount {
     ])
   }
 
-  /// Replaces the file; a disk that takes nothing leaves the old one, whose age then tells.
-  func write(to path: String) {
-    let aside = "\(path).\(processID).part"
-    guard
-      let descriptor = try? Descriptor.open(aside, O_WRONLY | O_CREAT | O_TRUNC)
-    else { return }
-    defer { close(descriptor) }
-    let bytes = Array((JSON.write(document) + "\n").utf8)
-    guard (try? Descriptor.writeAll(descriptor, bytes, path: aside)) != nil,
-      rename(aside, path) == 0
-    else {
-      unlink(aside)
-      return
+  /// Bytes of an account: a short one is filled up with spaces, so that it takes its place on the
+  /// disk once. A long one says less.
+  var bytes: [UInt8] {
+    var account = self
+    while true {
+      let bytes = Array((JSON.write(account.document) + "\n").utf8)
+      if bytes.count <= Self.maximumBytes {
+        return bytes + [UInt8](repeating: 0x20, count: Self.maximumBytes - bytes.count)
+      }
+      if account.gauges.popLast() == nil { _ = account.strands.popLast() }
     }
   }
 
   /// An account as a process left it; nil when there is none or it cannot be read.
   public init?(path: String) {
-    guard let bytes = try? Files.read(path, maximumBytes: Self.maximumBytes),
-      let document = try? JSON.parse(bytes, source: path),
-      case .string(let name)? = document["name"]?.value,
+    // It may be read while it is written, and is then no JSON: another look will do.
+    var read: Document?
+    for _ in 0..<3 where read == nil {
+      guard let bytes = try? Files.read(path, maximumBytes: Self.maximumBytes) else { return nil }
+      read = try? JSON.parse(bytes, source: path)
+    }
+    guard let document = read, case .string(let name)? = document["name"]?.value,
       case .integer(let process)? = document["process"]?.value,
       case .integer(let at)? = document["at"]?.value
     else { return nil }
@@ -178,5 +181,24 @@ extension ProcessAccount {
     case "Z", "X", nil: return nil
     default: return "running"
     }
+  }
+}
+
+/// The writing end of an account; belongs to the thread that writes.
+final class AccountFile {
+  private let path: String
+  private var descriptor: Int32 = -1
+
+  init(path: String) { self.path = path }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Writes over what was there; what a disk does not take leaves the old, whose age then tells.
+  func write(_ account: ProcessAccount) {
+    if descriptor < 0 {
+      descriptor = (try? Descriptor.open(path, O_WRONLY | O_CREAT)) ?? -1
+      guard descriptor >= 0 else { return }
+    }
+    _ = account.bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress!, $0.count, 0) }
   }
 }

@@ -91,10 +91,14 @@ public final class Watchdog: Sendable {
     guard let accountPath else { return }
     // Writing a file may block, so the watchdog leaves it to another.
     _ = try WorkerThread(name: "account") { [weak self] in
+      let file = AccountFile(path: accountPath)
+      var isFirst = true
       while true {
+        // The strands come a moment after the watchdog.
+        usleep(isFirst ? 100_000 : ProcessAccount.intervalMicroseconds)
+        isFirst = false
         guard let self, !self.isDone else { return }
-        self.account.write(to: accountPath)
-        usleep(ProcessAccount.intervalMicroseconds)
+        file.write(self.account)
       }
     }
   }

@@ -80,6 +80,6 @@ struct FolderFile {
       }
     let said = String(cString: strerror(number))
     return ModelFolderError(
-      path: path, problem: "\(what) failed: \(said) (errno \(number))\(hint)")
+      path: path, problem: "\(what) failed: \(said) (errno \(number))\(hint)", number: number)
   }
 }

@@ -10,9 +10,12 @@ public struct ModelFolderError: Error, Sendable, CustomStringConvertible {
   /// The file, where one is at fault.
   public let path: String
   public let problem: String
-  public init(path: String, problem: String) {
+  /// The kernel's errno, where it was the kernel that refused; else 0.
+  public let number: Int32
+  public init(path: String, problem: String, number: Int32 = 0) {
     self.path = path
     self.problem = problem
+    self.number = number
   }
   public var description: String { "\(path): \(problem)" }
 }

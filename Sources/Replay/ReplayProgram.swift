@@ -1,6 +1,7 @@
 // The replay process: takes the run's lock, opens its ledger, serves until it is told to stop.
 
 import Experience
+import Glibc
 import Messaging
 import Operations
 
@@ -43,18 +44,45 @@ public enum ReplayProgram {
       "replay", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
       accountPath: folder.account("replay"))
     defer { watchdog.finish() }
+    let isStopping = { @Sendable in signals.isStopping || parent?.isOrphaned ?? false }
     watchdog.endStopping(
-      withinSeconds: stopSeconds, because: "all that was acknowledged is on the disk"
-    ) { signals.isStopping || parent?.isOrphaned ?? false }
+      withinSeconds: stopSeconds, because: "all that was acknowledged is on the disk",
+      isAsked: isStopping)
     let endpoints = try Endpoints.binding(settings.network, run: folder)
     let context = try MessagingContext()
-    let service = try ReplayService(
-      settings: settings, folder: folder, endpoint: endpoints.replay, context: context, log: log,
-      watchdog: watchdog, allowedChanges: allowedChanges)
+    let strand = watchdog.strand("start")
+    let service = try whenThereIsRoom(strand, log, isStopping: isStopping) {
+      try ReplayService(
+        settings: settings, folder: folder, endpoint: endpoints.replay, context: context, log: log,
+        watchdog: watchdog, allowedChanges: allowedChanges)
+    }
+    watchdog.forget(strand)
+    guard let service else { return log.info("stopped before the disk had room") }
     try service.serve(
       until: [signals.fileDescriptor] + (parent.map { [$0.fileDescriptor] } ?? []))
     log.info(
       "ended by \(signals.lastSignal ?? "the end of the supervisor"), everything is on the disk")
+  }
+
+  /// Opens a ledger again and again while the disk has no room to open it; nil when told to stop.
+  private static func whenThereIsRoom(
+    _ strand: Strand, _ log: Log, isStopping: () -> Bool, _ open: () throws -> ReplayService
+  ) throws -> ReplayService? {
+    var isSaid = false
+    while !isStopping() {
+      strand.use("the disk to open the ledger")
+      do {
+        return try open()
+      } catch let error as LedgerError {
+        guard error.isDiskFull else { throw error }
+        if !isSaid { log.warning("\(error); waiting for the disk to have room") }
+        isSaid = true
+      }
+      strand.use("the disk to have room for opening the ledger")
+      let pause = Deadline.after(seconds: 1)
+      while !pause.hasPassed, !isStopping() { usleep(50_000) }
+    }
+    return nil
   }
 
   /// An error in words, and the status that tells a supervisor what a restart may do.

@@ -128,10 +128,13 @@ public struct SafetensorsError: Error, Sendable, CustomStringConvertible {
   /// The file, the peer or the tensor.
   public let source: String
   public let problem: String
+  /// The kernel's errno, where it was the kernel that refused; else 0.
+  public let number: Int32
 
-  public init(source: String, problem: String) {
+  public init(source: String, problem: String, number: Int32 = 0) {
     self.source = source
     self.problem = problem
+    self.number = number
   }
 
   public var description: String { "\(source): \(problem)" }

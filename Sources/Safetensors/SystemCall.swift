@@ -71,6 +71,6 @@ enum SystemCall {
       }
     let said = String(cString: strerror(number))
     return SafetensorsError(
-      source: path, problem: "\(what) failed: \(said) (errno \(number))\(hint)")
+      source: path, problem: "\(what) failed: \(said) (errno \(number))\(hint)", number: number)
   }
 }

@@ -26,6 +26,8 @@ package struct WaitGraph {
   /// Peers send a heartbeat a second.
   static let lateMilliseconds = 3_000
 
+  private static let noAccount = "no account of itself"
+
   package private(set) var nodes: [Node] = []
 
   /// `isSilent`: replay holds its lock and did not answer.
@@ -68,7 +70,7 @@ package struct WaitGraph {
         if late != nil { node.trouble = "late" }
         return node
       }
-      node.trouble = "no account of itself for \(seconds) s"
+      node.trouble = "\(noAccount) for \(seconds) s"
     case let condition?: node.trouble = condition
     }
     // What it waited for then is no wait now.
@@ -90,8 +92,14 @@ package struct WaitGraph {
         nil
       }
     if let index = nodes.firstIndex(where: { $0.name == name }) {
-      nodes[index].trouble = nodes[index].trouble ?? trouble
-      return
+      // Whoever talks to replay lives, whatever became of its account.
+      guard nodes[index].trouble?.hasPrefix(Self.noAccount) == true, trouble == nil,
+        peer.text("state")?.isEmpty == false
+      else {
+        nodes[index].trouble = nodes[index].trouble ?? trouble
+        return
+      }
+      nodes.remove(at: index)
     }
     let state = peer.text("state") ?? ""
     let prefix = "waiting for "
@@ -110,6 +118,10 @@ package struct WaitGraph {
     guard let who = wait.text("who"), let whom = wait.text("for") else { return }
     let milliseconds = Int(wait.number("milliseconds") ?? 0)
     if let index = nodes.firstIndex(where: { $0.name == who }) {
+      // One with groups in hand that replay does not take waits for that first.
+      guard !(nodes[index].isWaiting && nodes[index].text.hasPrefix("replay to take")) else {
+        return
+      }
       nodes[index].milliseconds = max(
         milliseconds, nodes[index].isWaiting ? nodes[index].milliseconds : 0)
       nodes[index].isWaiting = true

@@ -118,6 +118,9 @@ extension ReplayService {
     if pendingBytes + bytes > settings.replay.maximumQueuedBytes {
       return busy("\(pendingBytes) bytes wait for the disk")
     }
+    if pending.count >= Limits.maximumPendingWrites {
+      return busy("\(pending.count) records wait for the disk")
+    }
     if isDiskLow { return busy("\(freeBytes) bytes are free on the disk") }
     return nil
   }

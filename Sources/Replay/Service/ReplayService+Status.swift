@@ -7,7 +7,14 @@ import Operations
 extension ReplayService {
   /// How full what can fill up is.
   var gauges: [Watchdog.Gauge] {
-    [
+    let batches = ledger.configuration.lagMax + 1
+    return [
+      .init(
+        name: "groups ready", value: ledger.book.count(.ready),
+        maximum: batches * ledger.configuration.groupsPerStep),
+      .init(
+        name: "records waiting for the disk", value: pending.count,
+        maximum: Limits.maximumPendingWrites),
       .init(
         name: "bytes of groups going to disk", value: pendingBytes,
         maximum: settings.replay.maximumQueuedBytes),
@@ -47,7 +54,7 @@ extension ReplayService {
             ("logBytes", .integer(store.logBytes)),
             ("freeBytes", .integer(freeBytes)),
             ("reserveBytes", .integer(reserveBytes)),
-            ("isDiskLow", .bool(isDiskLow)),
+            ("isDiskLow", .bool(isDiskLow || isDiskFull)),
             ("residentBytes", .integer(Machine.residentBytes)),
           ])
         ),

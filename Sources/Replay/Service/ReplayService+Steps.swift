@@ -11,7 +11,7 @@ extension ReplayService {
     do {
       try write()
     } catch let error as LedgerError where error.isDiskFull {
-      log.warning("\(error)")
+      noteFullDisk(error)
       return try feed(.notRecorded(busy("the disk is full")))
     }
     try feed(.recorded)

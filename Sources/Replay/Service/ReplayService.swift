@@ -21,9 +21,12 @@ package final class ReplayService {
     /// Messages read between two looks at the clock and the commit.
     static let messagesPerTurn = 1024
     /// A peer that asks faster than it reads loses replies beyond this many; it asks again.
-    static let sendQueueMessages = 8192
-    /// Groups in flight from one actor before its sends wait.
-    static let receiveQueueMessages = 1024
+    static let sendQueueMessages = 1024
+    /// Messages of one peer in memory before its connection is read no further: as many of the
+    /// largest as fill `replay.maximumQueuedBytes`, within these.
+    static let receiveQueueMessages = 4...1024
+    /// Drops and evaluations that wait for a full disk; then groups are refused unread.
+    static let maximumPendingWrites = 65_536
     /// Kept free beside a checkpoint: the log and what SQLite may need to fold it.
     static let logReserveBytes = 2 * (64 << 20)
     /// A lease's message: settings whose batch could be larger are refused.
@@ -47,7 +50,7 @@ package final class ReplayService {
   package let endpoint: String
 
   /// Waits for the next commit, in order.
-  private var pending: [PendingWrite] = []
+  private(set) var pending: [PendingWrite] = []
   private var pendingKeys: [TicketKey] = []
   private(set) var pendingBytes = 0
   private var pendingSince: Int64 = 0
@@ -60,6 +63,8 @@ package final class ReplayService {
   private(set) var freeBytes = Int.max
   private(set) var reserveBytes = 0
   private(set) var isDiskLow = false
+  /// The last write found no room.
+  private(set) var isDiskFull = false
   private var nextTick: Int64 = 0
   private var nextSecond: Int64 = 0
   let started = MonotonicClock.now
@@ -93,7 +98,11 @@ package final class ReplayService {
       settings.replay.maximumGroupBytes, WireLimits.maximumControlBytes)
     limits.maximumMessageBytes = Limits.maximumMessageBytes
     limits.sendQueueMessages = Limits.sendQueueMessages
-    limits.receiveQueueMessages = Limits.receiveQueueMessages
+    limits.receiveQueueMessages = min(
+      Limits.receiveQueueMessages.upperBound,
+      max(
+        Limits.receiveQueueMessages.lowerBound,
+        settings.replay.maximumQueuedBytes / settings.replay.maximumGroupBytes))
     let network = settings.network
     let security = try Protection(
       keys: network.keys, allowsUnauthenticated: network.allowUnauthenticated
@@ -228,7 +237,9 @@ package final class ReplayService {
       for gauge in gauges { watchdog?.set(gauge.name, to: gauge.value, of: gauge.maximum) }
       watchDisk()
       rules.readModel(log: log)
+      strand.use("the disk to fold the log")
       try store.limitLog()
+      strand.work("serving")
     }
     try feed(.tick)
   }
@@ -339,6 +350,8 @@ package final class ReplayService {
     let keys = pendingKeys
     let event: Event
     if try isWritten(pending) {
+      if isDiskFull { log.info("the disk has room again: groups are taken") }
+      isDiskFull = false
       pending.removeAll(keepingCapacity: true)
       counters.commits += 1
       counters.groups += keys.count
@@ -368,9 +381,15 @@ package final class ReplayService {
       return true
     } catch {
       guard error.isDiskFull else { throw error }
-      log.warning("\(error)")
+      noteFullDisk(error)
       return false
     }
+  }
+
+  /// Said once, not with every attempt.
+  func noteFullDisk(_ error: LedgerError) {
+    if !isDiskFull { log.warning("\(error); senders keep what they have until there is room") }
+    isDiskFull = true
   }
 
   func busy(_ why: String) -> Refusal {

@@ -1,6 +1,7 @@
 // SQLite's two handles as types with a `deinit`. A connection belongs to the thread that made it.
 
 import CSQLite
+import Operations
 
 /// A value of a column.
 package enum SQLValue: Equatable, Sendable {
@@ -14,8 +15,12 @@ package enum SQLValue: Equatable, Sendable {
 final class Database {
   enum Mode { case readWrite, readOnly }
 
+  /// SQLite's codes of an fsync that failed, of a file and of a folder.
+  private static let failedSyncs: Set<Int32> = [SQLITE_IOERR | 4 << 8, SQLITE_IOERR | 5 << 8]
+
   let path: String
   fileprivate let handle: OpaquePointer
+  private let pages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
   init(path: String, mode: Mode) throws(LedgerError) {
     let flags =
@@ -33,17 +38,41 @@ final class Database {
     }
     handle = opened
     self.path = path
+    pages.pointee = 0
     sqlite3_extended_result_codes(handle, 1)
     // A reader may hold a lock for the length of one short transaction.
     sqlite3_busy_timeout(handle, 5000)
   }
 
-  deinit { sqlite3_close_v2(handle) }
+  deinit {
+    sqlite3_close_v2(handle)
+    pages.deallocate()
+  }
 
+  /// Pages in the log as of the last commit, once `countLogPages` was called.
+  var logPages: Int {
+    get { Int(pages.pointee) }
+    set { pages.pointee = Int32(newValue) }
+  }
+
+  func countLogPages() {
+    sqlite3_wal_hook(
+      handle,
+      { pages, _, _, count in
+        pages?.assumingMemoryBound(to: Int32.self).pointee = count
+        return SQLITE_OK
+      }, pages)
+  }
+
+  /// Ends the process for an fsync that failed: even closing the file would try another.
   func error(_ action: String, sql: String) -> LedgerError {
-    .sqlite(
-      action: action, path: path, sql: sql, code: sqlite3_extended_errcode(handle),
-      message: String(cString: sqlite3_errmsg(handle)))
+    let code = sqlite3_extended_errcode(handle)
+    let message = String(cString: sqlite3_errmsg(handle))
+    if Self.failedSyncs.contains(code) {
+      Files.endAfterFailedSync(
+        of: path, happened: "\(message) (SQLite \(code))", log: .standardError("replay"))
+    }
+    return .sqlite(action: action, path: path, sql: sql, code: code, message: message)
   }
 
   /// Runs statements that give no rows.

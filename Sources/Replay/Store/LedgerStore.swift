@@ -38,11 +38,12 @@ package enum PendingWrite {
 
 package final class LedgerStore {
   enum Limits {
-    /// A log of this size is folded back into the file between two commits. SQLite does so by
-    /// itself every `automaticCheckpointPages`, unless a reader holds on to the log's beginning.
+    /// A log of this size is folded back into the file and cut. It grows so far only while a
+    /// reader holds on to its beginning.
     static let maximumLogBytes = 64 << 20
-    /// Pages of 16 KiB: 16 MiB of log.
-    static let automaticCheckpointPages = 1024
+    /// A log of so many pages of 16 KiB, 16 MiB, is folded back after a commit. SQLite would do so
+    /// by itself, and say nothing of an fsync that fails while it does.
+    static let foldedPages = 1024
     /// A leaf page of this size holds three groups of 4 KiB: less is written a group than with
     /// SQLite's 4 KiB pages and an overflow chain each.
     static let pageBytes = 16384
@@ -64,6 +65,10 @@ package final class LedgerStore {
     database = try Database(path: path, mode: .readWrite)
     _ = try Schema.checkedVersion(of: database)
     try Self.makeDurable(database)
+    database.countLogPages()
+    // After an fsync that failed, the kernel may show pages of the log that are not on the disk.
+    // Folding writes them all anew, so that nothing rests on them.
+    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
     try Self.check(database)
     try Schema.migrate(database)
     let recorded = try Self.setting("lineage", in: database)
@@ -90,7 +95,7 @@ package final class LedgerStore {
       """
       PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -65536;
-      PRAGMA wal_autocheckpoint = \(Limits.automaticCheckpointPages);
+      PRAGMA wal_autocheckpoint = 0;
       PRAGMA journal_size_limit = \(Limits.maximumLogBytes);
       """)
   }
@@ -150,13 +155,24 @@ package final class LedgerStore {
   /// Folds a log beyond its limit back into the file; a reader in a transaction may prevent it, and
   /// then the next call does it.
   package func limitLog() throws(LedgerError) {
-    guard logBytes > Limits.maximumLogBytes else { return }
-    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    if logBytes > Limits.maximumLogBytes {
+      try foldLog()
+    } else if database.logPages >= Limits.foldedPages {
+      try fold("PASSIVE")
+    }
   }
 
   /// Folds all of the log back: at the end of the process.
-  package func foldLog() throws(LedgerError) {
-    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+  package func foldLog() throws(LedgerError) { try fold("TRUNCATE") }
+
+  /// A full disk leaves the log as it is: what it holds is safe there.
+  private func fold(_ mode: String) throws(LedgerError) {
+    do throws(LedgerError) {
+      _ = try database.value("PRAGMA wal_checkpoint(\(mode))")
+      database.logPages = 0
+    } catch {
+      guard error.isDiskFull else { throw error }
+    }
   }
 }
 
