@@ -12,6 +12,8 @@ package final class CommitProbe {
   package init(path: String, rowBytes: Int) throws(LedgerError) {
     database = try Database(path: path, mode: .readWrite)
     try LedgerStore.makeDurable(database)
+    // The ledger folds its log between commits; here SQLite does, as often.
+    try database.execute("PRAGMA wal_autocheckpoint = \(LedgerStore.Limits.foldedPages)")
     try database.execute("CREATE TABLE probe (bytes BLOB NOT NULL)")
     insert = try database.prepare("INSERT INTO probe VALUES (?)")
     row = [.blob((0..<rowBytes).map { UInt8(truncatingIfNeeded: $0 &* 151) })]
