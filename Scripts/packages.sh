@@ -5,6 +5,8 @@
 # installed only as root or through a sudo that asks no password. Otherwise the line to type is
 # printed, and the script stops with status 1.
 
+# What Swift's own programs do not start without.
+swift_packages="libcurl4 libncurses6 libsqlite3-0 libxml2"
 # Libraries with their headers, and what Swift itself links with.
 build_packages="libzmq3-dev libsqlite3-dev libopenblas-dev libpcre2-dev libsodium-dev libyaml-dev
   libjansson-dev binutils libc6-dev libstdc++-12-dev"
@@ -15,9 +17,16 @@ fault_packages="nftables faketime user-mode-linux e2fsprogs"
 
 say() { printf '%s\n' "$*" >&2; }
 
+swift_version() { swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'; }
+
 need_swift() {
   local version=""
-  version=$(swift --version 2> /dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p') || true
+  version=$(swift_version) || true
+  if [ -z "$version" ] && command -v swift > /dev/null; then
+    # It is there and does not start: a fresh machine lacks libraries it links with.
+    need_packages $swift_packages
+    version=$(swift_version) || swift --version >&2 || true
+  fi
   if [ -n "$version" ] && [ "$(printf '6.3\n%s\n' "$version" | sort -V | head -n 1)" = 6.3 ]; then
     return 0
   fi
@@ -83,9 +92,13 @@ need_packages() {
     say "  sudo $line"
     exit 1
   fi
+  local log
+  log=$(mktemp)
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y -qq \
-    "${missing[@]}" >&2 || {
+    "${missing[@]}" > "$log" 2>&1 || {
+    cat "$log" >&2
     say "apt-get could not install them; its message is above."
     exit 1
   }
+  rm -f "$log"
 }
