@@ -2,7 +2,7 @@
 # fault: F1
 # claim: kill -9 of replay at any system call loses no acknowledged group and doubles none; it
 #   serves again within 2 s
-# seconds: 130
+# seconds: 150
 . "$(dirname "$0")/common.sh"
 need_python
 need_tool strace
