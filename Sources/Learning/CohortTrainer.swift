@@ -244,12 +244,16 @@ public final class CohortTrainer {
 }
 
 extension CohortGroup {
-  init(_ group: TrajectoryGroup) {
+  /// A group with a verdict that never came about has no comparison to learn from: all its rewards
+  /// are alike, so it has no spread and is skipped whole.
+  package init(_ group: TrajectoryGroup) {
+    let isJudged = group.trajectories.allSatisfy(\.verdict.isValid)
     self.init(
       ticket: group.key.number,
       completions: group.trajectories.map { trajectory in
         CohortCompletion(
-          reward: trajectory.verdict.reward, isTruncated: trajectory.completion.isTruncated,
+          reward: isJudged ? trajectory.verdict.reward : 0,
+          isTruncated: trajectory.completion.isTruncated,
           behavior: trajectory.completion.behaviorLogProbs)
       })
   }

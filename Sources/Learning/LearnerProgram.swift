@@ -117,10 +117,10 @@ public enum LearnerProgram {
         weights: endpoints.weights, announce: endpoints.announce,
         protection: Protection(
           keys: network.keys, allowsUnauthenticated: network.allowUnauthenticated)),
-      files: [
+      files: try [
         (name: "config.json", bytes: Array(candidate.loaded.model.configuration.configJSON.utf8)),
         (name: "tokenizer.json", bytes: candidate.loaded.tokenizer.json),
-      ], keepCount: settings.learner.lagMax + 2, watchdog: watchdog, log: log)
+      ] + run.taskFiles(), keepCount: settings.learner.lagMax + 2, watchdog: watchdog, log: log)
     defer { server.stop() }
     let fingerprint = try Fingerprint.ofThisMachine()
     let numericClass = CPUTransformer.numericClassOfThisMachine

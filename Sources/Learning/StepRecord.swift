@@ -60,7 +60,7 @@ struct StepRecord {
     add("reward", rollouts.rewardMean)
     add("reward_std", rollouts.rewardDeviation)
     var parts: [(name: String, sum: Double)] = []
-    for part in trajectories.flatMap(\.verdict.parts) {
+    for part in trajectories.flatMap(\.verdict.parts) where part.part != Verdict.invalidPart {
       if let index = parts.firstIndex(where: { $0.name == part.part }) {
         parts[index].sum += Double(part.value)
       } else {
@@ -70,6 +70,11 @@ struct StepRecord {
     for part in parts { add("rewards/\(part.name)/mean", part.sum / total) }
     add("accuracy/strict", Double(trajectories.count { $0.verdict.isStrictlyCorrect }) / total)
     add("accuracy/lenient", Double(trajectories.count { $0.verdict.isLenientlyCorrect }) / total)
+    let completed = trajectories.count {
+      $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated
+    }
+    add("accuracy/completed", Double(completed) / total)
+    count("verdicts/invalid", trajectories.count { !$0.verdict.isValid })
     add("frac_reward_zero_std", rollouts.shareWithoutSpread)
     add("completions/mean_length", rollouts.meanLength)
     count("completions/min_length", rollouts.completions == 0 ? 0 : rollouts.lengthLeast)
