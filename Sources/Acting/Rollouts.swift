@@ -14,6 +14,10 @@ package final class Rollouts {
   package static let fileNames = ["config.json", "tokenizer.json"]
   /// No config.json or tokenizer.json in use comes near.
   package static let maximumFileBytes = 64 << 20
+  /// Whether a file the learner serves is one an actor needs: those of the task besides.
+  package static func needs(_ name: String) -> Bool {
+    fileNames.contains(name) || name.hasPrefix(TaskFileRole.prefix)
+  }
 
   package let settings: RunSettings
   package let configuration: ModelConfiguration
@@ -42,7 +46,7 @@ package final class Rollouts {
     let source = "the settings of run \(welcome.run)"
     settings = try RunSettings(welcome.settings, source: source)
     let task = try Fields(settings.task, source: source, path: "task")
-    exercises = try TaskFactory.make(task)
+    let made = try TaskFactory.make(task, files: TaskFiles(files), programs: ProgramChild.maker)
     configuration = try ModelConfiguration(
       configJSON: try Self.file("config.json", in: files), source: "config.json of the learner")
     tokenizer = try Tokenizer(
@@ -55,6 +59,9 @@ package final class Rollouts {
         remedy: "start the run from a model folder whose files belong together",
         exitCode: .badInput)
     }
+    exercises = made.fitting(
+      tokenizer, positions: configuration.maximumPositions,
+      newTokens: settings.sampling.maximumNewTokens)
     stopTokens = configuration.stopTokens.union(tokenizer.stopTokens)
     transformer = CPUTransformer(configuration: configuration, threads: threads)
     numericClass = transformer.numericClass
@@ -184,5 +191,13 @@ package final class Rollouts {
     groupCount += 1
     tokenCount += tokens
     return EncodedGroup(key: group.key, payload: payload, tokenCount: tokens)
+  }
+}
+
+extension Exercises {
+  /// Without the prompts that leave no room for `newTokens`: head and actors leave out the same.
+  package func fitting(_ tokenizer: Tokenizer, positions: Int, newTokens: Int) -> any Exercises {
+    let begin = tokenizer.beginToken == nil ? 0 : 1
+    return keeping { begin + tokenizer.encode($0).count + newTokens <= positions }
   }
 }

@@ -214,15 +214,15 @@ final class SocketLoop {
           remedy: "start this actor again")
       }
     } else {
-      let files = try Rollouts.fileNames.map { name in
-        guard let file = new.files.first(where: { $0.name == name }) else {
+      for name in Rollouts.fileNames {
+        guard new.files.contains(where: { $0.name == name }) else {
           throw Failure(
             "join", on: "run \(new.run)", happened: "the learner serves no \(name)",
             remedy: "start learner and actor from one build of forage", exitCode: .refused)
         }
-        return file
       }
-      plan = FetchPlan(lineage: new.lineage, files: files)
+      plan = FetchPlan(
+        lineage: new.lineage, files: new.files.filter { Rollouts.needs($0.name) })
     }
     if let version = new.version { plan?.hear(of: version) }
     if weights?.endpoint != address { try connectToWeights() }

@@ -17,6 +17,7 @@ public enum ForageProgram {
     (.look, "report", ReportCommand.self),
     (.check, "verify", VerifyCommand.self),
     (.check, "regenerate", RegenerateCommand.self),
+    (.check, "data", DataCommand.self),
     (.measure, "bench", BenchCommand.self),
   ]
 

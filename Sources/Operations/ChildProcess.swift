@@ -54,6 +54,9 @@ public final class ChildProcess {
   /// The path or name it was started by, for messages.
   public let program: String
   public let processID: pid_t
+  /// Writing end of the child's standard input where it was asked for, else nil; never blocks.
+  /// Closed with this object.
+  public let inputDescriptor: Int32?
   /// Reading end of the child's standard output under `.pipe`, else nil. Closed with this object.
   public let outputDescriptor: Int32?
   /// The same of standard error.
@@ -63,15 +66,18 @@ public final class ChildProcess {
   private var known: ChildExit?
 
   /// Starts `program`, a path or a name looked up in PATH. `environment` adds to ours; a nil value
-  /// removes. Standard input is empty.
+  /// removes. Standard input is empty unless `takesInput`.
   public init(
     _ program: String, _ arguments: [String] = [], environment: [String: String?] = [:],
-    output: Output = .inherit, error: Output = .inherit, lifeline: Lifeline? = nil
+    output: Output = .inherit, error: Output = .inherit, takesInput: Bool = false,
+    lifeline: Lifeline? = nil
   ) throws(Failure) {
     var plan = SpawnPlan(program: program)
     defer { plan.dispose() }
     outputDescriptor = try plan.connect(STDOUT_FILENO, to: output)
+    var input: Int32?
     do {
+      if takesInput { input = try plan.connectInput() }
       errorDescriptor = try plan.connect(STDERR_FILENO, to: error)
       var additions = environment
       additions[ParentPipe.environmentName] = .some(nil)
@@ -83,9 +89,12 @@ public final class ChildProcess {
         [program] + arguments, environment: Environment.merged(additions),
         firstClosed: lifeline == nil ? 3 : Self.parentDescriptor + 1)
     } catch {
-      if let outputDescriptor { close(outputDescriptor) }
+      for descriptor in [input, outputDescriptor] {
+        if let descriptor { close(descriptor) }
+      }
       throw error
     }
+    inputDescriptor = input
     self.program = program
     let descriptor = forage_process_descriptor(processID)
     exitDescriptor = descriptor >= 0 ? descriptor : nil
@@ -97,7 +106,7 @@ public final class ChildProcess {
       killGroup()
       _ = wait(deadline: .after(seconds: 5))
     }
-    for descriptor in [outputDescriptor, errorDescriptor, exitDescriptor] {
+    for descriptor in [inputDescriptor, outputDescriptor, errorDescriptor, exitDescriptor] {
       if let descriptor { close(descriptor) }
     }
   }

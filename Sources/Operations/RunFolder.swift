@@ -29,6 +29,9 @@ public struct RunFolder: Sendable, Equatable {
   /// The model the run began with, which is also the frozen reference unless settings say
   /// otherwise.
   public var initialModel: String { checkpoint(step: 0) }
+  /// Copies of the files a task is read from.
+  public var taskFolder: String { "\(path)/task" }
+  public func taskFile(_ name: String) -> String { "\(taskFolder)/\(name)" }
   public var locks: String { "\(path)/locks" }
   public var logs: String { "\(path)/logs" }
 
@@ -55,6 +58,20 @@ public struct RunFolder: Sendable, Equatable {
     precondition(step >= 0, "step \(step)")
     let digits = String(step)
     return "\(checkpoints)/step-\(String(repeating: "0", count: max(0, 6 - digits.count)))\(digits)"
+  }
+
+  /// What an actor fetches at most, as a file.
+  private static let maximumTaskFileBytes = 64 << 20
+
+  /// The task's files by name, in the order of their names; none where the task has none.
+  public func taskFiles() throws(Failure) -> [(name: String, bytes: [UInt8])] {
+    guard Files.exists(taskFolder) else { return [] }
+    var files: [(name: String, bytes: [UInt8])] = []
+    for name in try Files.list(taskFolder).sorted() where name.hasSuffix(".jsonl") {
+      let bytes = try Files.read(taskFile(name), maximumBytes: Self.maximumTaskFileBytes)
+      files.append((name, bytes))
+    }
+    return files
   }
 
   public var isRun: Bool { Files.exists(settings) }

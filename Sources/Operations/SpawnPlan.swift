@@ -50,6 +50,22 @@ struct SpawnPlan {
     }
   }
 
+  /// A pipe in place of the empty standard input; its writing end, which never blocks.
+  mutating func connectInput() throws(Failure) -> Int32 {
+    let (reading, writing) = try Pipes.make("a pipe for \(program)'s input")
+    temporary.append(reading)
+    do {
+      try inherit(reading, as: STDIN_FILENO)
+    } catch {
+      close(writing)
+      throw error
+    }
+    _ = forage_fcntl(writing, F_SETFL, O_NONBLOCK)
+    // A child that died is an error of the write to it, not the end of this process.
+    _ = forage_ignore_sigpipe()
+    return writing
+  }
+
   /// Gives the child a descriptor of ours under a number. The source is first moved beyond all
   /// numbers given out, or one hand-over could overwrite the source of the next.
   mutating func inherit(_ source: Int32, as target: Int32) throws(Failure) {

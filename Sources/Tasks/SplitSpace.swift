@@ -18,11 +18,8 @@ public struct SplitSpace: Sendable {
   public let count: Int
   private let heldOut: Int
   private let validation: Int
-  private let key: UInt64
-  private let halfBits: Int
+  private let order: KeyedPermutation
 
-  /// Six rounds: four already make a permutation no cheap test tells from a random one.
-  private static let rounds: UInt64 = 6
   /// Four is the least space in which every split can have a member and train two.
   static let minimumCount = 4
 
@@ -36,8 +33,7 @@ public struct SplitSpace: Sendable {
     self.count = count
     heldOut = max(1, Int(Double(count) * heldOutShare))
     validation = max(1, Int(Double(count) * validationShare))
-    key = seed
-    halfBits = (Int.bitWidth - (count - 1).leadingZeroBitCount + 1) / 2
+    order = KeyedPermutation(count: count, key: seed)
   }
 
   public func size(of split: Split) -> Int {
@@ -55,20 +51,37 @@ public struct SplitSpace: Sendable {
       position >= 0 && position < size,
       "position \(position) of the \(split.rawValue) split, which has \(size) members")
     switch split {
-    case .heldOut: return permuted(position)
-    case .validation: return permuted(heldOut + position)
-    case .train: return permuted(heldOut + validation + position)
+    case .heldOut: return order.member(at: position)
+    case .validation: return order.member(at: heldOut + position)
+    case .train: return order.member(at: heldOut + validation + position)
     }
   }
 
   /// Where a member belongs.
   public func split(of member: Int) -> Split {
     precondition(member >= 0 && member < count, "member \(member) of a space of \(count)")
-    let place = unpermuted(member)
+    let place = order.place(of: member)
     return place < heldOut ? .heldOut : place < heldOut + validation ? .validation : .train
   }
+}
 
-  private func permuted(_ place: Int) -> Int {
+/// The numbers below `count` in an order that a key decides: each comes once.
+struct KeyedPermutation: Sendable {
+  let count: Int
+  private let key: UInt64
+  private let halfBits: Int
+
+  /// Six rounds: four already make a permutation no cheap test tells from a random one.
+  private static let rounds: UInt64 = 6
+
+  init(count: Int, key: UInt64) {
+    precondition(count >= 1, "an order of \(count) members")
+    self.count = count
+    self.key = key
+    halfBits = (Int.bitWidth - (count - 1).leadingZeroBitCount + 1) / 2
+  }
+
+  func member(at place: Int) -> Int {
     var value = UInt64(place)
     repeat {
       var (left, right) = halves(value)
@@ -78,7 +91,7 @@ public struct SplitSpace: Sendable {
     return Int(value)
   }
 
-  private func unpermuted(_ member: Int) -> Int {
+  func place(of member: Int) -> Int {
     var value = UInt64(member)
     repeat {
       var (left, right) = halves(value)

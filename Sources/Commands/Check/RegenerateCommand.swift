@@ -92,12 +92,14 @@ struct Regeneration {
     let loaded = try repetition.nearest(atMost: number)
     guard let weights = try weights(from: loaded) else { return nil }
     say("sampling \(recorded.key) again with version \(number)")
+    var files = [
+      "config.json": Array(loaded.model.configuration.configJSON.utf8),
+      "tokenizer.json": loaded.tokenizer.json,
+    ]
+    for file in try repetition.run.taskFiles() { files[file.name] = file.bytes }
     let rollouts = try Rollouts(
       name: recorded.actor, welcome: try welcome(number),
-      files: [
-        "config.json": Array(loaded.model.configuration.configJSON.utf8),
-        "tokenizer.json": loaded.tokenizer.json,
-      ], threads: repetition.threads)
+      files: files, threads: repetition.threads)
     let bytes = SnapshotCodec.encode(weights, version: recorded.version)
     try rollouts.load(
       FetchedSnapshot(

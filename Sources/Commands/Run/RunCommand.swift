@@ -50,6 +50,7 @@ enum RunCommand: Command {
       if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
         try RunFolder.create(under: "runs", name: settings.run.name)
       }
+    try TaskFileStore.keep(parts.resolved, in: run)
     try Files.writeDurably(run.settings, YAML.write(parts.resolved))
     return try carryOut(run, settings, isPlain: arguments.flag("plain"))
   }

@@ -32,7 +32,8 @@ struct RunParts {
   init(_ settings: RunSettings, source: String, run: RunFolder? = nil) throws {
     self.settings = settings
     let task = try Fields(settings.task, source: source, path: "task")
-    exercises = try TaskFactory.make(task)
+    let made = try TaskFactory.make(
+      task, files: TaskFileStore.files(of: run), programs: ProgramChild.maker)
     try task.finish()
     let objectiveFields = try Fields(settings.objective, source: source, path: "objective")
     objective = try GRPOSettings(
@@ -46,21 +47,46 @@ struct RunParts {
       tokenizer = try folder.tokenizer()
       configuration = folder.configuration
     } else if settings.model.path.isEmpty {
-      guard let alphabet = exercises.alphabet else {
+      guard let alphabet = made.alphabet else {
         throw Failure(
           "make a model for", on: source,
           happened: "the task is free text, which has no vocabulary of its own",
           remedy: "name a model's folder in model.path", exitCode: .settings)
       }
-      tokenizer = Tokenizer.characters(alphabet, words: exercises.tags)
+      tokenizer = Tokenizer.characters(alphabet, words: made.tags)
       configuration = try Self.newModel(settings, tokenizer)
     } else {
       let folder = try ModelFolder(path: settings.model.path)
       tokenizer = try folder.tokenizer()
       configuration = folder.configuration
     }
-    try checkLengths(source)
+    exercises = made.fitting(
+      tokenizer, positions: configuration.maximumPositions,
+      newTokens: settings.sampling.maximumNewTokens)
+    try checkData(source)
     try checkCounts(source)
+    try checkLengths(source)
+  }
+
+  /// A verifier that does not know a right answer would teach nothing, all night.
+  private func checkData(_ source: String) throws {
+    guard let task = exercises as? FileTask else { return }
+    for split in Split.allCases where task.counts.splits[split] == 0 {
+      throw Failure(
+        "run", on: source,
+        happened: "no prompt of the \(split.rawValue) split leaves room for "
+          + "sampling.maximumNewTokens = \(settings.sampling.maximumNewTokens)",
+        remedy: "lower it, or use a model with more positions", exitCode: .settings)
+    }
+    let flaws = task.goldFlaws()
+    guard let first = flaws.first else { return }
+    throw Failure(
+      "run", on: source,
+      happened: "\(flaws.count) gold answers do not get full marks; line \(first.line) of the "
+        + "\(first.split.rawValue) split: \(first.reason)",
+      remedy:
+        "choose the verifier that fits the answers, or task.gold; forage data check tells more",
+      exitCode: .settings)
   }
 
   /// Splits of a made task are finite: an evaluation may not ask for more than there is.

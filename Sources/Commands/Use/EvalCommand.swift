@@ -1,6 +1,7 @@
 // forage eval: how good a model is at a task, asked as a run itself asks: same prompts, same random
 // numbers, so that what it says of a run's last checkpoint is what the end of the run said.
 
+import Acting
 import Documents
 import Learning
 import Operations
@@ -35,7 +36,9 @@ enum EvalCommand: Command {
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let (settings, source) = try settings(arguments)
     let fields = try Fields(settings.task, source: source, path: "task")
-    let exercises = try TaskFactory.make(fields)
+    let run = try arguments.value("run").map { path throws(Failure) in try RunFolder.open(path) }
+    let exercises = try TaskFactory.make(
+      fields, files: TaskFileStore.files(of: run), programs: ProgramChild.maker)
     let plan = try plan(arguments, settings, exercises)
     let (name, model) = try model(arguments)
     let tokenizer = try model.folder.tokenizer()

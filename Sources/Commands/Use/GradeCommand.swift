@@ -1,6 +1,7 @@
 // forage grade: what a verifier says of completions, whoever made them. It judges as actors do, so
 // a reward can be understood, and another system's output be measured, without a run.
 
+import Acting
 import Documents
 import Experience
 import Operations
@@ -60,7 +61,9 @@ enum GradeCommand: Command {
           program: usage.program, fact: .unexpectedPositional("--verifier, besides CONFIG,"))
       }
       let settings = try RunSettings.load(path: config, overrides: arguments.overrides)
-      let task = try TaskFactory.make(Fields(settings.task, source: config, path: "task"))
+      let task = try TaskFactory.make(
+        Fields(settings.task, source: config, path: "task"), files: TaskFileStore.fromSettings,
+        programs: ProgramChild.maker)
       return ({ task.judge($0) }, task.needsTokenCount)
     }
     guard let name = arguments.value("verifier") else {
@@ -80,7 +83,7 @@ enum GradeCommand: Command {
     }
     let fields = try Fields(document, source: "command line")
     let section = try fields.section("verifier")
-    let judge = try VerifierFactory.judge(section, default: kind)
+    let judge = try VerifierFactory.judge(section, default: kind, programs: ProgramChild.maker)
     try fields.finish()
     return ({ judge.judge($0) }, judge.needsTokenCount)
   }

@@ -1,0 +1,111 @@
+// forage data check: what a file of problems holds, before a night is spent on it.
+
+import Acting
+import Documents
+import Operations
+import Policy
+import Tasks
+
+enum DataCommand: Command {
+  static let usage = Usage(
+    "forage data",
+    "check FILE: reads a task's JSONL file as a run would and prints its counts, what the splits "
+      + "share, the lengths of its prompts, and whether the verifier gives every gold answer full "
+      + "marks.",
+    positionals: [
+      Usage.Positional("check", "the one thing that is done with data"),
+      Usage.Positional("FILE", "JSON lines, or a settings file (.yaml) whose task is of files"),
+    ],
+    options: [
+      .value("tokenizer", "DIR", "a folder with a tokenizer.json: lengths are in its tokens"),
+      .value("limit", "N", "prompts longer than this many tokens (else bytes) are counted"),
+    ],
+    takesOverrides: true,
+    example: "forage data check train.jsonl --task.verifier.kind=gsm8k --tokenizer models/base")
+
+  /// Flaws told one by one.
+  private static let toldFlaws = 10
+
+  static func run(_ arguments: Arguments) throws -> ExitCode {
+    guard arguments.required(0) == "check" else {
+      throw ArgumentError(
+        program: usage.program, fact: .unexpectedPositional(arguments.required(0)))
+    }
+    let path = arguments.required(1)
+    let limit = try arguments.integer("limit", in: 1...1_000_000_000)
+    let tokenizer = try arguments.value("tokenizer").map { folder in
+      let file = "\(folder)/tokenizer.json"
+      return try Tokenizer(
+        json: Files.read(file, maximumBytes: TaskFiles.maximumFileBytes), source: file)
+    }
+    guard let task = try task(path, arguments) as? FileTask else {
+      throw Failure(
+        "check the data of", on: path, happened: "its task is made, not read from files",
+        remedy: "name a JSONL file, or settings with task.kind: file", exitCode: .settings)
+    }
+    let flaws = task.goldFlaws()
+    Terminal.write(counts(task) + lengths(task, tokenizer, limit: limit))
+    let total = Split.allCases.reduce(0) { $0 + (task.counts.splits[$1] ?? 0) }
+    Terminal.write("gold answers     \(total - flaws.count) of \(total) get full marks\n")
+    for flaw in flaws.prefix(toldFlaws) {
+      Terminal.write("  line \(flaw.line) (\(flaw.split.rawValue)): \(flaw.reason)\n")
+    }
+    return flaws.isEmpty ? .success : .badInput
+  }
+
+  private static func task(_ path: String, _ arguments: Arguments) throws -> any Exercises {
+    var settings: Document
+    if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
+      settings = try RunSettings.load(path: path, overrides: arguments.overrides).task
+    } else {
+      var document = Document.object([
+        ("task", .object([("kind", "file"), ("file", .string(path))]))
+      ])
+      for override in arguments.overrides {
+        let (key, value) = try Document.override(override)
+        document = try document.setting(path: key, to: value)
+      }
+      let fields = try Fields(document, source: "command line")
+      settings = fields.document("task") ?? .object([])
+      try fields.finish()
+    }
+    return try TaskFactory.make(
+      Fields(settings, source: path, path: "task"), files: TaskFileStore.fromSettings,
+      programs: ProgramChild.maker)
+  }
+
+  private static func counts(_ task: FileTask) -> String {
+    let counts = task.counts
+    func count(_ split: Split) -> Int { counts.splits[split] ?? 0 }
+    return """
+      lines            \(counts.lines)
+      splits           train \(count(.train)), validation \(count(.validation)), held-out \
+      \(count(.heldOut)); \(counts.examples) examples
+      repeated         \(counts.repeated) questions stand twice in a file; one of each is kept
+      in two splits    \(counts.shared); left out of the one that is trained on sooner
+
+      """
+  }
+
+  private static func lengths(_ task: FileTask, _ tokenizer: Tokenizer?, limit: Int?) -> String {
+    var lengths: [Int] = []
+    for split in Split.allCases {
+      for prompt in task.prompts(of: split) {
+        lengths.append(tokenizer?.encode(prompt).count ?? prompt.utf8.count)
+      }
+    }
+    lengths.sort()
+    let shares = [0, 50, 90, 99, 100]
+    let percentiles = shares.map { share in
+      let name = share == 0 ? "least" : share == 100 ? "most" : "\(share) %"
+      return "\(name) \(lengths[(lengths.count - 1) * share / 100])"
+    }
+    let unit = tokenizer == nil ? "bytes" : "tokens"
+    var text = "prompt \(unit)    \(percentiles.joined(separator: ", "))\n"
+    if let limit {
+      let over = lengths.count { $0 > limit }
+      text += "over the limit   \(over) prompts have more than \(limit) \(unit) and are dropped\n"
+    }
+    return text
+  }
+}

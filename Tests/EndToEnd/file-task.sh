@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# A task of free text, read from a file, with a model read from a folder, through all processes: the
+# run keeps a copy of the file, actors fetch it by digest, and what was asked is in the file. A
+# verifier that its gold answers do not satisfy keeps the run from starting.
+# deadline: 120
+. "$(dirname "$0")/common.sh"
+
+"$forage" sft "$config" --output "$work/model" --steps 2 > "$work/sft.out" 2>&1 || {
+  cat "$work/sft.out"
+  fail "no model to begin with"
+}
+for left in $(seq 1 8); do
+  for right in $(seq 1 8); do
+    echo "{\"question\":\"$left+$right=\",\"answer\":\"$((left + right))\"}"
+  done
+done > "$work/sums.jsonl"
+cat > "$work/file.yaml" << END
+run: {name: file, steps: 3}
+task:
+  kind: file
+  file: $work/sums.jsonl
+  template: "{question}"
+  heldOutCount: 8
+  validationCount: 8
+  gold: "<think></think><answer>{answer}</answer>"
+  verifier:
+    kind: weighted
+    parts:
+      - {kind: numeric, place: block}
+      - {kind: think-answer, weight: 0.2}
+model: {path: $work/model}
+sampling: {maximumNewTokens: 16, groupSize: 4}
+learner: {groupsPerStep: 4, learningRate: 1.0e-3, checkpointEvery: 3}
+evaluation: {every: 2, prompts: 8, finalPrompts: 8}
+actor: {ticketsPerRequest: 2}
+END
+"$forage" data check "$work/file.yaml" > "$work/check.out" || {
+  cat "$work/check.out"
+  fail "data check"
+}
+grep -q "64 of 64 get full marks" "$work/check.out" || fail "$(cat "$work/check.out")"
+config=$work/file.yaml
+run file
+cmp -s "$work/sums.jsonl" "$work/file/task/task-train.jsonl" || fail "the run kept no copy"
+# The folder's copy is the run's: the file it came from may go.
+mv "$work/sums.jsonl" "$work/moved.jsonl"
+"$forage" inspect "$work/file" --step 0 > "$work/inspect.out"
+grep -q "line [0-9]" "$work/inspect.out" || fail "$(cat "$work/inspect.out")"
+"$forage" eval --run "$work/file" --prompts 4 --samples 1 > "$work/eval.out" 2>&1 || {
+  cat "$work/eval.out"
+  fail "eval needs the file that was moved"
+}
+mv "$work/moved.jsonl" "$work/sums.jsonl"
+if "$forage" run "$config" --plain --folder "$work/bad" --task.gold='x{answer}' \
+  > "$work/bad.out" 2>&1; then
+  fail "gold answers without marks started a run"
+fi
+grep -q "64 gold answers do not get full marks" "$work/bad.out" || fail "$(cat "$work/bad.out")"
+[ ! -e "$work/bad" ] || fail "a refused run left a folder"
+echo "a run from a file: $(tail -n 4 "$work/file.out" | head -n 1)"
