@@ -9,9 +9,9 @@ import Tasks
 enum DataCommand: Command {
   static let usage = Usage(
     "forage data",
-    "check FILE: reads a task's JSONL file as a run would and prints its counts, what the splits "
-      + "share, the lengths of its prompts, and whether the verifier gives every gold answer full "
-      + "marks.",
+    "Checks a file of problems before a run: reads it as a run would and prints its counts, what "
+      + "the splits share, the lengths of its prompts, and whether the verifier gives every gold "
+      + "answer full marks.",
     positionals: [
       Usage.Positional("check", "the one thing that is done with data"),
       Usage.Positional("FILE", "JSON lines, or a settings file (.yaml) whose task is of files"),
