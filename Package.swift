@@ -142,8 +142,11 @@ let package = Package(
       name: "FuzzHarness",
       dependencies: [
         "CAllocations", "Experience", "Digests", "Documents", "Safetensors", "Policy", "Operations",
-        "Wire", "Acting", "Replay", "Learning",
+        "Messaging", "Wire", "Acting", "Replay", "Learning",
       ], path: "Tests/Fuzz/Harness"),
+    tests(
+      "Simulation",
+      ["Acting", "Replay", "Experience", "Digests", "Documents", "Safetensors", "Wire"]),
     tests("Fuzz", ["FuzzHarness", "CAllocations"]),
   ] + fuzzer,
   swiftLanguageModes: [.v6]

@@ -165,8 +165,10 @@ extension Ledger {
           "holds version \(held.number), and this ledger knows no version yet: it "
             + "begins with version 0")
     }
-    // One beyond the last commit is a step trained and not yet committed: it counts once it is.
-    if held.number > nextStep + 1 || (held.number == nextStep + 1 && lease == nil) {
+    // One beyond the last commit is a step trained and not yet committed: it counts once it is. Its
+    // lease may be gone since (a group of it was damaged); the welcome says what is committed, and
+    // the learner goes back to that.
+    if held.number > nextStep + 1 {
       return Refusal(
         .anotherRun, "holds version \(held.number); the newest committed is \(nextStep)")
     }
