@@ -53,7 +53,7 @@ extension Reply: WireBody {
   }
 
   var payloadCount: Int {
-    if case .lease(let lease) = self { lease.tickets.count } else { 0 }
+    if case .lease(let lease) = self { lease.batch.count } else { 0 }
   }
 
   static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Reply {

@@ -99,7 +99,7 @@ enum Samples {
             readyGroups: 5, waitMeanMilliseconds: 41, waitMaxMilliseconds: 97,
             actors: [
               ActorShare(name: "a", tokensSampled: 1, idleMilliseconds: 2, bytesReceived: 3)
-            ])), payload: [[1], [2, 3]]),
+            ])), payload: [[1], [2, 3], [4], [5]]),
       Envelope(id: 5, body: .lease(BatchLease(step: 0, epoch: 0, tickets: []))),
       Envelope(id: 6, body: .committed(Committed(step: 3, isFinished: true))),
       Envelope(id: 7, body: .status(settings)),

@@ -50,8 +50,11 @@ import Wire
     case "submit": return [[1]]
     case "chunk": return document["body"]?["total"] == nil ? [] : [[1]]
     case "lease":
-      if case .array(let tickets) = body["tickets"]?.value { return tickets.map { _ in [1] } }
-      return []
+      var count = 0
+      for key in ["tickets", "reused"] {
+        if case .array(let tickets) = body[key]?.value { count += tickets.count }
+      }
+      return Array(repeating: [1], count: count)
     case "commit":
       guard case .integer(let count) = body["trajectories"]?.value else { return [] }
       let rows = Array(repeating: Samples.trajectories[0], count: count)
