@@ -5,8 +5,9 @@
 //   checkpoints/latest        the name of the newest one that a step commit has named
 //
 // A folder is written aside, every file fsynced, then renamed, then its parent fsynced: after a
-// crash there is the whole folder or none. state.json carries a digest of every other file, and a
-// folder is believed only after all of them agree. Folders never replace one another.
+// crash there is the whole folder or none. state.json carries a digest of every other file and one
+// of its own other members, and a folder is believed only after all of them agree. Folders never
+// replace one another.
 
 import Digests
 import Documents
@@ -38,12 +39,16 @@ public struct LoadedCheckpoint: Sendable {
 }
 
 public struct Checkpoints {
-  /// The format of state.json; another number is refused.
-  public static let format = 1
+  /// The format of state.json. Format 1 had no seal; a higher number is refused.
+  public static let format = 2
   /// An optimizer state of a 4-billion-parameter model in F32.
   static let maximumOptimizerBytes = 1 << 35
   private static let stateName = "state.json"
   private static let optimizerName = "optimizer.safetensors"
+  /// Without these a folder is no checkpoint, whatever its state.json lists.
+  private static let neededFiles = [
+    "config.json", "model.safetensors", "tokenizer.json", optimizerName,
+  ]
 
   public let folder: String
   private let log: Log
@@ -93,12 +98,14 @@ extension Checkpoints {
     for name in try Files.list(aside) {
       digests.append((name, .string(try Self.digest(ofFile: "\(aside)/\(name)").hexadecimal)))
     }
-    let document = Document.object([
+    let members: [(String, Document)] = [
       ("format", .integer(Self.format)), ("lineage", .string(state.version.lineage)),
       ("version", .integer(state.version.number)),
       ("digest", .string(state.version.digest.hexadecimal)),
       ("chain", .string(state.chain.hexadecimal)), ("files", .object(digests)),
-    ])
+    ]
+    let document = Document.object(
+      members + [("seal", .string(Self.seal(.object(members)).hexadecimal))])
     try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(document, pretty: true))
     try Files.synchronizeFolder(aside, log: log)
     FaultHooks.reach("checkpoint.whole")
@@ -125,15 +132,33 @@ extension Checkpoints {
     try Files.writeDurably("\(folder)/latest", name + "\n", log: log)
   }
 
-  /// Removes the oldest checkpoints beyond `keep`; the first model stays for ever. The newest is
-  /// read back first, so that a bad one never pushes out the last good one.
+  /// The name `latest` holds; nil when it names no checkpoint that is there.
+  public func latest() -> String? {
+    guard let text = try? Files.readText("\(folder)/latest", maximumBytes: 256) else { return nil }
+    let name = String(text.prefix { !$0.isNewline })
+    return Self.step(of: name) != nil && Files.isFolder(path(name)) ? name : nil
+  }
+
+  /// Removes the oldest checkpoints beyond `keep`; the first model stays for ever. Only those that
+  /// are read back whole are counted, so that a bad one never pushes out a good one; bad ones stay
+  /// where they are, for a person to look at.
   public func rotate(keep: Int) throws {
     let names = try names().filter { Self.step(of: $0) != 0 }
-    guard names.count > keep, let newest = names.first else { return }
-    _ = try readState(newest)
-    for name in names.dropFirst(max(2, keep)) {
-      try Files.remove(path(name))
-      log.debug("removed checkpoint \(name)")
+    let keep = max(2, keep)
+    guard names.count > keep else { return }
+    var good = 0
+    for name in names {
+      if good >= keep {
+        try Files.remove(path(name))
+        log.debug("removed checkpoint \(name)")
+        continue
+      }
+      do {
+        _ = try readState(name)
+        good += 1
+      } catch {
+        log.error("checkpoint \(name) does not count among the \(keep) kept: \(error)")
+      }
     }
   }
 
@@ -174,40 +199,82 @@ extension Checkpoints {
       tokenizer: try model.tokenizer(), optimizer: optimizer)
   }
 
+  /// The tokenizer of a checkpoint, its digest checked: what showing tokens needs, without reading
+  /// the weights.
+  public func tokenizer(_ name: String) throws -> Tokenizer {
+    let manifest = try readManifest(name)
+    for file in manifest.files where !file.name.hasSuffix(".safetensors") {
+      try check(file, of: name)
+    }
+    return try ModelFolder(path: path(name)).tokenizer()
+  }
+
   /// Reads state.json and holds every file against its digest.
   public func readState(_ name: String) throws -> CheckpointState {
+    let manifest = try readManifest(name)
+    for file in manifest.files { try check(file, of: name) }
+    return manifest.state
+  }
+
+  private struct Manifest {
+    var state: CheckpointState
+    var files: [(name: String, digest: String)]
+  }
+
+  private func readManifest(_ name: String) throws -> Manifest {
     let path = "\(path(name))/\(Self.stateName)"
-    let fields = try Fields(JSON.parse(Files.read(path), source: path), source: path)
+    let document = try JSON.parse(Files.read(path), source: path)
+    let fields = try Fields(document, source: path)
     let format = try fields.integer("format", in: 0...Int.max)
-    guard format == Self.format else {
-      throw fields.error("format", "is \(format); this program reads \(Self.format)")
+    guard (1...Self.format).contains(format) else {
+      throw fields.error(
+        "format", "is \(format); this program reads up to \(Self.format): use a newer one")
+    }
+    if format >= 2 {
+      let seal = try fields.digest("seal")
+      guard case .object(let members) = document.value else { throw fields.error("", "no mapping") }
+      let rest = members.filter { $0.key != "seal" }.map { ($0.key, $0.value) }
+      guard Self.seal(.object(rest)) == seal else {
+        throw fields.error("seal", "is not the digest of the other members: the file was altered")
+      }
     }
     let version = PolicyVersion(
       lineage: try fields.string("lineage"),
       number: try fields.integer("version", in: 0...Int.max),
       digest: try fields.digest("digest"))
     let state = CheckpointState(version: version, chain: try fields.digest("chain"))
-    guard case .object(let files)? = fields.document("files")?.value else {
+    guard case .object(let members)? = fields.document("files")?.value else {
       throw fields.error("files", "is missing")
     }
-    for member in files {
-      // A name that leaves the folder could be a device that never ends.
-      guard !member.key.contains("/"), !member.key.hasPrefix(".") else {
-        throw fields.error("files", "names \(member.key.prefix(100)), which is not a file of it")
-      }
-      guard case .string(let expected) = member.value.value else {
+    try fields.finish()
+    var files: [(name: String, digest: String)] = []
+    for member in members {
+      guard case .string(let digest) = member.value.value else {
         throw fields.error("files", "has a value that is not a digest")
       }
-      let found = try Self.digest(ofFile: "\(self.path(name))/\(member.key)").hexadecimal
-      guard found == expected else {
-        throw Failure(
-          "read", on: "\(self.path(name))/\(member.key)",
-          happened: "its digest is \(found.prefix(12)), state.json says \(expected.prefix(12))",
-          remedy: "the file was changed or damaged; an older checkpoint is used instead",
-          exitCode: .badInput)
-      }
+      files.append((member.key, digest))
     }
-    return state
+    for needed in Self.neededFiles where !files.contains(where: { $0.name == needed }) {
+      throw fields.error("files", "has no digest of \(needed)")
+    }
+    return Manifest(state: state, files: files)
+  }
+
+  private func check(_ file: (name: String, digest: String), of name: String) throws {
+    let path = "\(path(name))/\(file.name)"
+    let found = try Self.digest(ofFile: path).hexadecimal
+    guard found == file.digest else {
+      throw Failure(
+        "read", on: path,
+        happened: "its digest is \(found.prefix(12)), state.json says \(file.digest.prefix(12))",
+        remedy: "the file was changed or damaged; an older checkpoint is used instead",
+        exitCode: .badInput)
+    }
+  }
+
+  /// Over what state.json says but for the seal itself, written the shortest way.
+  private static func seal(_ document: Document) -> Digest {
+    Digest(of: Array(JSON.write(document).utf8))
   }
 
   /// Digests a file without holding it whole.

@@ -138,7 +138,10 @@ public final class Learner {
     let (step, result) = (taken.step, taken.result)
     try stopAfterTooManySkips(result, step: step)
     var name: String?
-    if taken.isCheckpointDue {
+    // After a step that was skipped the weights are those before it: nothing new to keep, but for
+    // the last, which the run is judged by.
+    let isKept = result.outcome != .skipped || step + 1 == settings.run.steps
+    if taken.isCheckpointDue, isKept {
       enter("checkpoint")
       name = try whenThereIsRoom("checkpoint") {
         try save(

@@ -139,6 +139,10 @@ public enum LearnerProgram {
     }
     let welcome = try meet(link, run, checkpoints, candidate, log)
     let loaded = candidate.loaded
+    if checkpoints.latest() == nil {
+      log.warning("\(checkpoints.folder)/latest names no checkpoint: it is written anew")
+      try checkpoints.setLatest(loaded.name)
+    }
     let committed = welcome.lastCommit.map { $0.step + 1 } ?? 0
     let number = loaded.state.version.number
     log.info(
@@ -175,9 +179,18 @@ public enum LearnerProgram {
       do {
         let welcome = try link.meet()
         let committed = welcome.lastCommit.map { $0.step + 1 } ?? 0
-        if loaded.state.version.number <= committed { return welcome }
-        log.warning("checkpoint \(loaded.name) is beyond the last commit and is passed over")
-        older = committed
+        let number = loaded.state.version.number
+        if number > committed {
+          log.warning("checkpoint \(loaded.name) is beyond the last commit and is passed over")
+          older = committed
+        } else if number == committed, let last = welcome.lastCommit,
+          last.stateDigest != loaded.state.chain
+        {
+          log.warning("checkpoint \(loaded.name) has another past than the ledger: passed over")
+          older = number - 1
+        } else {
+          return welcome
+        }
       } catch let refusal as Refusal
         where refusal.code == .anotherRun && loaded.state.version.number > 0
       {

@@ -1,6 +1,7 @@
 // metrics.jsonl: one JSON object a line, appended with one write(2) each. A crash can leave a torn
 // last line, which the writer cuts off when it opens the file and a reader leaves alone. It is no
-// ledger and is not fsynced: after a power cut its last lines may be missing.
+// ledger and is not fsynced: after a power cut its last lines may be missing. The first line of a
+// new file says its format; a reader refuses a higher one and takes a file without for format 1.
 
 import Documents
 import Glibc
@@ -10,6 +11,8 @@ public final class MetricsWriter {
   /// A record is some hundred numbers; longer lines are refused here so that every reader can have
   /// the same limit.
   public static let maximumLineBytes = 1 << 20
+  /// Of the file: a key whose meaning changes makes another.
+  public static let format = 1
 
   public let path: String
   private let descriptor: Int32
@@ -22,6 +25,9 @@ public final class MetricsWriter {
       remedy: "check that its folder exists and can be written")
     do {
       try cutTornLine()
+      if lseek(descriptor, 0, SEEK_END) == 0 {
+        try append(.object([("format", .integer(Self.format))]))
+      }
     } catch {
       close(descriptor)
       throw error
@@ -99,7 +105,7 @@ public struct MetricsReader {
     while true {
       let bytes = try Descriptor.read(descriptor, count: Self.chunkBytes, path: path)
       rest += bytes
-      takeLines(&rest, into: &records)
+      try takeLines(&rest, into: &records)
       guard rest.count <= MetricsWriter.maximumLineBytes else {
         throw Failure(
           "read the metrics", on: path,
@@ -110,14 +116,28 @@ public struct MetricsReader {
     }
   }
 
-  private mutating func takeLines(_ bytes: inout [UInt8], into records: inout [Document]) {
+  private func checkFormat(_ format: Int) throws(Failure) {
+    guard format > MetricsWriter.format else { return }
+    throw Failure(
+      "read the metrics", on: path,
+      happened: "their format is \(format); this program reads up to \(MetricsWriter.format)",
+      remedy: "use a newer program", exitCode: .badInput)
+  }
+
+  private mutating func takeLines(_ bytes: inout [UInt8], into records: inout [Document])
+    throws(Failure)
+  {
     var start = 0
     while let end = bytes[start...].firstIndex(of: 0x0A) {
       if end > start {
         if let record = try? JSON.parse(Array(bytes[start..<end]), source: path),
-          case .object = record.value
+          case .object(let members) = record.value
         {
-          records.append(record)
+          if members.count == 1, case .integer(let format)? = record["format"]?.value {
+            try checkFormat(format)
+          } else {
+            records.append(record)
+          }
         } else {
           badLines += 1
         }

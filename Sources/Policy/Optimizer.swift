@@ -78,12 +78,16 @@ public final class Optimizer<B: Backend> {
   public func state() -> SafetensorsBlob {
     let layout = transformer.layout
     return SafetensorsBlob(
-      metadata: ["updates": String(updates)],
+      metadata: ["format": Self.format, "updates": String(updates)],
       tensors: layout.tensors(first, on: transformer.backend, prefix: Self.firstPrefix)
         + layout.tensors(second, on: transformer.backend, prefix: Self.secondPrefix))
   }
 
   public func load(_ blob: SafetensorsBlob, source: String) throws(ModelFolderError) {
+    if let format = blob.metadata["format"], format != Self.format {
+      throw ModelFolderError(
+        path: source, problem: "its format is \(format); this program reads \(Self.format)")
+    }
     guard let updates = blob.metadata["updates"].flatMap(Int.init), updates >= 0 else {
       throw ModelFolderError(
         path: source, problem: "the metadata has no count of updates: not an optimizer state")
@@ -113,6 +117,8 @@ public final class Optimizer<B: Backend> {
     return digester.finish()
   }
 
+  /// Of what `state` writes; a state without one is of before it had a name.
+  private static var format: String { "forage-adamw-1" }
   private static var firstPrefix: String { "exp_avg." }
   private static var secondPrefix: String { "exp_avg_sq." }
 }

@@ -40,7 +40,10 @@ import Testing
     #expect(loaded.state.version.number == 1)
   }
 
-  @Test(arguments: ["model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json"])
+  @Test(
+    arguments: [
+      "model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json", "state.json",
+    ])
   func `a flipped byte in any file is found, and the checkpoint before it is used`(file: String)
     throws
   {
@@ -55,11 +58,95 @@ import Testing
     try Files.writeDurably(path, bytes)
     #expect(try checkpoints.newestGood()?.name == "step-000001")
     #expect(throws: (any Error).self) { try checkpoints.readState(newest) }
-    #expect(throws: (any Error).self) {
-      try checkpoints.rotate(keep: 2)
-      _ = try checkpoints.load(newest)
+    #expect(throws: (any Error).self) { try checkpoints.load(newest) }
+    try Files.remove(path)
+    #expect(try checkpoints.newestGood()?.name == "step-000001")
+  }
+
+  @Test func `a damaged checkpoint pushes no good one out`() throws {
+    let place = try Place()
+    let checkpoints = try Checkpoints(folder: place.path)
+    let bench = try Bench()
+    for version in [10, 20, 30, 40] { _ = try save(bench, at: version, in: checkpoints) }
+    let path = "\(checkpoints.path("step-000040"))/model.safetensors"
+    var bytes = try Files.read(path)
+    bytes[bytes.count - 1] ^= 1
+    try Files.writeDurably(path, bytes)
+    try checkpoints.rotate(keep: 2)
+    #expect(try checkpoints.names() == ["step-000040", "step-000030", "step-000020"])
+  }
+
+  /// The text of a state.json with one line put in the place of another.
+  private func rewrite(_ name: String, in checkpoints: Checkpoints, _ edit: (String) -> String)
+    throws
+  {
+    let path = "\(checkpoints.path(name))/state.json"
+    try Files.writeDurably(path, edit(try Files.readText(path)))
+  }
+
+  @Test func `each line of state.json is under its seal`() throws {
+    let place = try Place()
+    let checkpoints = try Checkpoints(folder: place.path)
+    let bench = try Bench()
+    _ = try bench.trainer().train(bench.groups(), step: 0)
+    let name = try save(bench, at: 7, in: checkpoints)
+    let chain = try checkpoints.readState(name).chain.hexadecimal
+    let other = String(chain.reversed())
+    try rewrite(name, in: checkpoints) {
+      $0.replacing("\"chain\": \"\(chain)\"", with: "\"chain\": \"\(other)\"")
     }
-    #expect(try checkpoints.names().count == 2)
+    let error = #expect(throws: (any Error).self) { try checkpoints.readState(name) }
+    #expect("\(error!)".contains("the file was altered"))
+  }
+
+  @Test func `format 1 had no seal and is read, a later format is refused by its number`() throws {
+    let place = try Place()
+    let checkpoints = try Checkpoints(folder: place.path)
+    let bench = try Bench()
+    let name = try save(bench, at: 7, in: checkpoints)
+    let state = try checkpoints.readState(name)
+    func withoutSeal(_ format: Int) throws {
+      try rewrite(name, in: checkpoints) { text in
+        let lines = text.split(separator: "\n").filter { !$0.contains("\"seal\"") }
+        return lines.joined(separator: "\n")
+          .replacing(/"format": \d+/, with: "\"format\": \(format)")
+          .replacing(/},\s*}/, with: "}}")
+      }
+    }
+    try withoutSeal(1)
+    #expect(try checkpoints.readState(name) == state)
+    try withoutSeal(2)
+    #expect(throws: (any Error).self) { try checkpoints.readState(name) }
+    try withoutSeal(3)
+    let error = #expect(throws: (any Error).self) { try checkpoints.readState(name) }
+    #expect("\(error!)".contains("is 3; this program reads up to 2"))
+  }
+
+  @Test func `moments of another format are refused by its name, without one they are read`() throws
+  {
+    let bench = try Bench()
+    var state = bench.optimizer.state()
+    #expect(state.metadata["format"] == "forage-adamw-1")
+    state.metadata["format"] = nil
+    try bench.optimizer.load(state, source: "here")
+    state.metadata["format"] = "forage-adamw-2"
+    let error = #expect(throws: (any Error).self) {
+      try bench.optimizer.load(state, source: "here")
+    }
+    #expect("\(error!)".contains("here: its format is forage-adamw-2"))
+  }
+
+  @Test func `latest counts only where it names a checkpoint that is there`() throws {
+    let place = try Place()
+    let checkpoints = try Checkpoints(folder: place.path)
+    #expect(checkpoints.latest() == nil)
+    let name = try save(try Bench(), at: 3, in: checkpoints)
+    try checkpoints.setLatest(name)
+    #expect(checkpoints.latest() == name)
+    for wrong in ["step-000004", "stap-000003", "", "../checkpoints"] {
+      try Files.writeDurably("\(place.path)/latest", wrong)
+      #expect(checkpoints.latest() == nil)
+    }
   }
 
   @Test func `a folder of the same step is never replaced`() throws {

@@ -38,7 +38,22 @@ import Testing
     }
     try Files.writeDurably(path, line)
     _ = try MetricsWriter(path: path)
-    #expect(Files.byteCount(path) == 0)
+    #expect(try Files.readText(path) == "{\"format\":1}\n")
+  }
+
+  @Test func `a file says its format first, one without is read, a later one is refused`() throws {
+    try MetricsWriter(path: path).append(record(0))
+    try MetricsWriter(path: path).append(record(1))
+    #expect(try Files.readText(path).hasPrefix("{\"format\":1}\n{\"step\":0"))
+    var reader = MetricsReader(path: path)
+    #expect(try reader.read() == [record(0), record(1)])
+    try Files.writeDurably(path, JSON.write(record(7)) + "\n")
+    reader = MetricsReader(path: path)
+    #expect(try reader.read() == [record(7)])
+    try Files.writeDurably(path, "{\"format\":2}\n")
+    reader = MetricsReader(path: path)
+    let failure = #expect(throws: Failure.self) { try reader.read() }
+    #expect(failure?.happened == "their format is 2; this program reads up to 1")
   }
 
   @Test func `a line that is no record is left out and counted`() throws {

@@ -62,6 +62,12 @@ import Testing
     }
   }
 
+  @Test func `a settings file of a later format is refused by its number`() throws {
+    #expect(try settings().resolved["format"] == 1)
+    let error = #expect(throws: DocumentError.self) { try settings("format=2") }
+    #expect(error?.problem.contains("is 2; this program reads 1: use a newer one") == true)
+  }
+
   @Test func `a key nobody has thought about is one a step may depend on`() {
     #expect(SettingsChange.kind(of: "learner.somethingNew") == .recorded)
     #expect(SettingsChange.kind(of: "actors") == .recorded)

@@ -27,11 +27,8 @@ struct FolderFacts {
     committed =
       Files.exists(run.ledger)
       ? try LedgerReader(path: run.ledger).committedSteps() : nil
-    let latest = "\(run.checkpoints)/latest"
-    checkpoint =
-      Files.exists(latest)
-      ? try Files.readText(latest).split(separator: "\n").first.map(String.init)
-      : try Checkpoints(folder: run.checkpoints).names().first
+    let checkpoints = try Checkpoints(folder: run.checkpoints)
+    checkpoint = try checkpoints.latest() ?? checkpoints.names().first
     let closing = "\(run.path)/sentence.txt"
     sentence =
       Files.exists(closing)

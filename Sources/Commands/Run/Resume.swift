@@ -2,6 +2,7 @@
 // build it is computed under. Everything is said, and refused, before a process is started.
 
 import Documents
+import Learning
 import Operations
 import Replay
 
@@ -23,6 +24,7 @@ enum Resume {
   static func settings(
     _ run: RunFolder, overrides: [String], _ allowance: ResumeAllowance, say: (String) -> Void
   ) throws -> RunSettings {
+    try checkLedger(run)
     let record = Files.exists(run.ledger) ? try LedgerReader(path: run.ledger).runRecord() : nil
     let parts = try RunParts(
       try load(run, overrides: overrides), source: run.settings, run: run)
@@ -44,6 +46,18 @@ enum Resume {
       try Files.writeDurably(run.settings, YAML.write(settings.resolved))
     }
     return settings
+  }
+
+  /// Without its ledger a run could only begin again, over what it has come to.
+  private static func checkLedger(_ run: RunFolder) throws {
+    guard !Files.exists(run.ledger) else { return }
+    let names = try Checkpoints(folder: run.checkpoints).names()
+    guard let newest = names.first, newest != Checkpoints.name(step: 0) else { return }
+    throw Failure(
+      "go on with", on: run.path,
+      happened: "\(run.ledger) is gone, and checkpoint \(newest) has been trained from it",
+      remedy: "restore the ledger; the model of that checkpoint is whole without it",
+      exitCode: .noInput)
   }
 
   /// A file that is damaged cannot be told from one that was edited badly: what to do is the same.

@@ -13,6 +13,7 @@ import Learning
 import Objectives
 import Operations
 import Policy
+import Replay
 import Safetensors
 import Tasks
 import Tensors
@@ -169,9 +170,24 @@ struct RunPreparation {
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: threads))
     let first = Checkpoints.name(step: 0)
+    let recorded = try firstDigest()
     if try checkpoints.names().contains(first) {
-      try policy.load(checkpoints.load(first).weights)
+      let loaded = try checkpoints.load(first)
+      guard recorded == nil || recorded == loaded.state.version.digest else {
+        throw Failure(
+          "go on from", on: checkpoints.path(first),
+          happened: "its weights are \(loaded.state.version.digest.short), and the run began with "
+            + "\(recorded?.short ?? "")",
+          remedy: "restore the first model: it is the reference of every step", exitCode: .badInput)
+      }
+      try policy.load(loaded.weights)
     } else {
+      guard recorded == nil else {
+        throw Failure(
+          "go on from", on: checkpoints.path(first),
+          happened: "it is gone, and steps have been taken from it",
+          remedy: "restore the first model: it is the reference of every step", exitCode: .badInput)
+      }
       guard try makeFirstModel(policy, checkpoints) else { return false }
     }
     return try evaluateBefore(policy)
@@ -189,6 +205,12 @@ struct RunPreparation {
           + "(\(run.definitions))",
         remedy: "resume with the build that began it, or begin a new run", exitCode: .badInput)
     }
+  }
+
+  /// Of version 0, as the ledger has it; nil before the first step.
+  private func firstDigest() throws -> Digest? {
+    guard Files.exists(run.ledger) else { return nil }
+    return try LedgerReader(path: run.ledger).digest(ofVersion: 0)
   }
 
   private func makeFirstModel(

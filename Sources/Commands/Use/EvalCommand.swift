@@ -170,9 +170,7 @@ struct RunCheckpoints {
   func tokenizer() -> Tokenizer? {
     guard let names = try? checkpoints.names() else { return nil }
     for name in names {
-      if let tokenizer = try? ModelFolder(path: checkpoints.path(name)).tokenizer() {
-        return tokenizer
-      }
+      if let tokenizer = try? checkpoints.tokenizer(name) { return tokenizer }
     }
     return nil
   }

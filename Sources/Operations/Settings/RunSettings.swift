@@ -37,10 +37,20 @@ public struct RunSettings: Sendable {
     evaluation = try EvaluationSection(sections.evaluation)
     network = try NetworkSection(sections.network)
     supervisor = try SupervisorSection(sections.supervisor)
+    let format = try fields.integer("format", default: Self.format, in: 0...Int.max)
+    guard format == Self.format else {
+      throw fields.error(
+        "format",
+        "is \(format); this program reads \(Self.format)"
+          + (format > Self.format ? ": use a newer one" : ""))
+    }
     try fields.finish()
     resolved = fields.resolved
     try check(sections)
   }
+
+  /// Of the file: a section or key whose meaning changes makes another.
+  public static let format = 1
 
   /// Every key with the value it came to; `task` and `objective` as they were given.
   public let resolved: Document
