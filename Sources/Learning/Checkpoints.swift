@@ -140,22 +140,23 @@ extension Checkpoints {
   }
 
   /// Removes the oldest checkpoints beyond `keep`; the first model stays for ever. Only those that
-  /// are read back whole are counted, so that a bad one never pushes out a good one; bad ones stay
-  /// where they are, for a person to look at.
+  /// are read back whole are counted, so that a bad one never pushes out a good one, and two
+  /// attempts at one step count once; bad ones stay where they are, for a person to look at.
   public func rotate(keep: Int) throws {
     let names = try names().filter { Self.step(of: $0) != 0 }
     let keep = max(2, keep)
     guard names.count > keep else { return }
-    var good = 0
+    var good: Set<Int> = []
     for name in names {
-      if good >= keep {
+      guard let step = Self.step(of: name) else { continue }
+      if good.count >= keep, !good.contains(step) {
         try Files.remove(path(name))
         log.debug("removed checkpoint \(name)")
         continue
       }
       do {
         _ = try readState(name)
-        good += 1
+        good.insert(step)
       } catch {
         log.error("checkpoint \(name) does not count among the \(keep) kept: \(error)")
       }
