@@ -131,8 +131,8 @@ let package = Package(
     tests(
       "Commands",
       [
-        "Commands", "Digests", "Documents", "Experience", "Messaging", "Operations", "Policy",
-        "Replay", "Safetensors", "Wire",
+        "Commands", "Digests", "Documents", "Experience", "Learning", "Messaging", "Operations",
+        "Policy", "Replay", "Safetensors", "Wire",
       ]),
     tests("Tidy", []),
 

@@ -16,12 +16,15 @@ import Testing
 
   @Test func `both laws are told over the ledger's rows, and what is not whole is named`() throws {
     let outcome = try Forage.run("verify", run.path, "--records-only")
-    // The sample's first model has no state.json.
     #expect(outcome.has(.differs), "\(outcome)")
     #expect(outcome.output.contains("tickets granted 5 = filled 5 + outstanding 0 + un-filled 0"))
     #expect(outcome.output.contains("groups accepted 5 = trained 4"))
-    #expect(outcome.output.contains("DIFFERS: checkpoint step-000000"))
-    #expect(outcome.lines.last?.hasPrefix("not verified: ") == true)
+    #expect(outcome.output.contains("DIFFERS: checkpoints/latest names no checkpoint"))
+    #expect(outcome.lines.last?.hasPrefix("not verified: 1 differences") == true)
+    let config = "\(run.checkpoints)/step-000000/config.json"
+    try Files.writeDurably(config, try Files.readText(config) + " ")
+    let damaged = try Forage.run("verify", run.path, "--records-only").output
+    #expect(damaged.contains("config.json failed: its digest is"), "\(damaged)")
   }
 
   @Test(arguments: [
@@ -30,7 +33,7 @@ import Testing
     (["regenerate", "RUN"], .usage, "--ticket N is missing"),
     (["regenerate", "RUN", "--ticket", "77"], .noInput, "the ledger has none"),
     (["regenerate", "RUN", "--ticket", "0", "--sample", "9"], .noInput, "the ledger has none"),
-    (["regenerate", "RUN", "--ticket", "2"], .badInput, "none is whole"),
+    (["regenerate", "RUN", "--ticket", "2"], .badInput, "its weights have digest"),
   ])
   func `what cannot be repeated says why`(
     arguments: [String], code: ExitCode, words: String

@@ -3,6 +3,7 @@
 import Digests
 import Documents
 import Experience
+import Learning
 import Operations
 import Policy
 import Replay
@@ -17,15 +18,19 @@ enum Samples {
   /// A model of the characters of sums, some thousand parameters, random, of 48 positions.
   static func writeModel(to path: String) throws {
     try Files.makeFolder(path)
-    let tokenizer = tokenizer
+    let (policy, configuration) = model()
+    try ModelFolder.write(
+      to: path, configuration: configuration, weights: policy.copyWeights(), tokenizer: tokenizer)
+  }
+
+  private static func model() -> (CPUTransformer, ModelConfiguration) {
     let configuration = ModelConfiguration(
       vocabularySize: tokenizer.vocabularySize, hiddenSize: 16, feedForwardSize: 24, layers: 2,
       heads: 2, keyValueHeads: 1, maximumPositions: 48, stopTokens: tokenizer.stopTokens,
       initializerRange: 0.4)
     let policy = CPUTransformer(configuration: configuration, threads: 1)
     policy.initialize(seed: 3)
-    try ModelFolder.write(
-      to: path, configuration: configuration, weights: policy.copyWeights(), tokenizer: tokenizer)
+    return (policy, configuration)
   }
 
   /// A run's folder of three steps: two are committed, each of two groups; ticket 4 waits, and
@@ -41,7 +46,7 @@ enum Samples {
         "replay.diskReserveBytes=1048576",
       ])
     try Files.writeDurably(run.settings, settings.yaml)
-    try writeModel(to: "\(run.checkpoints)/step-000000")
+    try writeFirstCheckpoint(of: run)
     let store = try LedgerStore(path: run.ledger, newLineage: "line", settings: "test")
     try store.record(
       EpochRecord(
@@ -59,6 +64,14 @@ enum Samples {
     }
     try store.foldLog()
     return run
+  }
+
+  private static func writeFirstCheckpoint(of run: RunFolder) throws {
+    let (policy, configuration) = model()
+    _ = try Checkpoints(folder: run.checkpoints).save(
+      CheckpointState(version: version(0), chain: version(0).digest), configuration: configuration,
+      weights: policy.copyWeights(), tokenizer: tokenizer,
+      optimizer: CPUOptimizer(policy, settings: OptimizerSettings()).state())
   }
 
   private static func version(_ number: Int) -> PolicyVersion {

@@ -55,5 +55,5 @@ while :; do
   is_time_left || break
 done
 kept=$(grep -c state.json "$work/quiet.states")
-echo "measured: $trials trials; 19 phases, every file of $kept checkpoints bit-equal each time, no" \
-  "ticket in two commits"
+echo "measured: $trials trials; 19 phases, every file of $kept checkpoints bit-equal each time," \
+  "no ticket in two commits"

@@ -31,8 +31,8 @@ PYTHON
 
 trials=0 refused=0 mended=0
 # damage KIND FILE NAMED [quiet]: the run, resumed with its FILE flipped or missing, says NAMED and
-# ends as the quiet one or is refused. With "quiet" it may end so without a word: the bit may be in a
-# page nobody reads, or change a value on which nothing depends.
+# ends as the quiet one or is refused. With "quiet" it may end so without a word: the bit may be in
+# a page nobody reads, or change a value on which nothing depends.
 damage() {
   local kind=$1 file=$2 named=$3 status=0 how=missing
   rm -rf "$work/one" && cp -r "$work/base" "$work/one"

@@ -66,5 +66,5 @@ grep -q "actor.count from 2 to 1, on which no number depends" "$work/out" || fai
   || { cat "$work/out"; fail "a change that is allowed"; }
 "$forage" verify "$work/one" > "$work/out" || { cat "$work/out"; fail "the history is lost"; }
 grep -q "verified: 32 steps" "$work/out" || fail "verify"
-echo "measured: $((trials + 2)) trials; each refused by name before a process was started, a change" \
-  "that was allowed repeated by verify"
+echo "measured: $((trials + 2)) trials; each refused by name before a process was started, a" \
+  "change that was allowed repeated by verify"
