@@ -97,7 +97,7 @@ public final class Pattern: @unchecked Sendable {
   {
     precondition(
       start >= 0 && start <= bytes.count, "a search from \(start) in \(bytes.count) bytes")
-    try checkLength(bytes)
+    try checkLength(bytes.count)
     let scratch = takeScratch(byteCount: bytes.count)
     defer { giveBack(scratch) }
     return try bytes.span.withUnsafeBufferPointer { subject throws(PatternError) in
@@ -112,18 +112,30 @@ public final class Pattern: @unchecked Sendable {
   /// as in Perl.
   /// Throws when the text is too long or not UTF-8, or a limit is reached.
   public func matches(in bytes: [UInt8]) throws(PatternError) -> [Range<Int>] {
-    try checkLength(bytes)
+    try checkLength(bytes.count)
     let scratch = takeScratch(byteCount: bytes.count)
     defer { giveBack(scratch) }
-    return try bytes.span.withUnsafeBufferPointer { subject throws(PatternError) in
-      try matches(subject, scratch)
+    var found: [Range<Int>] = []
+    try bytes.span.withUnsafeBufferPointer { subject throws(PatternError) in
+      try forEachMatch(subject, scratch) { found.append($0) }
     }
+    return found
   }
 
-  private func matches(
-    _ subject: UnsafeBufferPointer<UInt8>, _ scratch: Scratch
-  ) throws(PatternError) -> [Range<Int>] {
-    var found: [Range<Int>] = []
+  /// `matches` without an array: `body` is called with each as it is found, and has been called
+  /// with some when this throws.
+  public func forEachMatch(
+    in bytes: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void
+  ) throws(PatternError) {
+    try checkLength(bytes.count)
+    let scratch = takeScratch(byteCount: bytes.count)
+    defer { giveBack(scratch) }
+    try forEachMatch(bytes, scratch, body)
+  }
+
+  private func forEachMatch(
+    _ subject: UnsafeBufferPointer<UInt8>, _ scratch: Scratch, _ body: (Range<Int>) -> Void
+  ) throws(PatternError) {
     var start = 0
     var isChecked: UInt32 = 0
     var afterMatch: UInt32 = 0
@@ -133,12 +145,11 @@ public final class Pattern: @unchecked Sendable {
       isChecked = PCRE2_NO_UTF_CHECK
       guard count != nil else { break }
       let range = scratch.bounds.start..<scratch.bounds.end
-      found.append(range)
+      body(range)
       start = range.upperBound
       // The same empty match would be found for ever.
       afterMatch = range.isEmpty ? PCRE2_NOTEMPTY_ATSTART : 0
     }
-    return found
   }
 
   /// How many of the first groups were set, the whole match one of them; nil: there is no match.
@@ -175,11 +186,11 @@ public final class Pattern: @unchecked Sendable {
     return PatternError(pattern: source, problem: problem)
   }
 
-  private func checkLength(_ bytes: [UInt8]) throws(PatternError) {
-    guard bytes.count <= maximumSubjectBytes else {
+  private func checkLength(_ count: Int) throws(PatternError) {
+    guard count <= maximumSubjectBytes else {
       throw PatternError(
         pattern: source,
-        problem: "a text of \(bytes.count) bytes, expected at most \(maximumSubjectBytes)")
+        problem: "a text of \(count) bytes, expected at most \(maximumSubjectBytes)")
     }
   }
 

@@ -17,21 +17,33 @@ enum ByteAlphabet {
     }
   }()
 
-  private static let bytes: [Unicode.Scalar: UInt8] = Dictionary(
-    uniqueKeysWithValues: zip(scalars, UInt8.min...UInt8.max))
+  /// By scalar value: the byte, or -1.
+  private static let bytes: [Int16] = {
+    var table = [Int16](repeating: -1, count: Int(scalars.map(\.value).max()!) + 1)
+    for (byte, scalar) in scalars.enumerated() { table[Int(scalar.value)] = Int16(byte) }
+    return table
+  }()
 
   /// UTF-8 of the printable spelling of these bytes.
   static func spelling(of bytes: ArraySlice<UInt8>) -> [UInt8] {
     bytes.flatMap { Array(String(scalars[Int($0)]).utf8) }
   }
 
-  /// The bytes a printable text spells; nil when one of its characters spells none.
-  static func bytes(spelledBy text: ArraySlice<UInt8>) -> [UInt8]? {
-    var result: [UInt8] = []
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-      guard let byte = bytes[scalar] else { return nil }
-      result.append(byte)
+  /// Appends the bytes a printable text spells; false, and nothing is, when one of its characters
+  /// spells none.
+  static func append(bytesSpelledBy text: ArraySlice<UInt8>, to result: inout [UInt8]) -> Bool {
+    let start = result.count
+    let isSpelling = text.withUnsafeBufferPointer { text in
+      var place = 0
+      while place < text.count {
+        let (scalar, width) = UTF8Text.scalar(in: text, at: place)
+        guard scalar.value < bytes.count, bytes[Int(scalar.value)] >= 0 else { return false }
+        result.append(UInt8(bytes[Int(scalar.value)]))
+        place += width
+      }
+      return true
     }
-    return result
+    if !isSpelling { result.removeLast(result.count - start) }
+    return isSpelling
   }
 }

@@ -22,7 +22,6 @@ public struct ModelFolderError: Error, Sendable, CustomStringConvertible {
 
 /// A Hugging Face folder: config.json, model.safetensors (or shards), tokenizer.json.
 public struct ModelFolder: Sendable {
-  private static let maximumTokenizerBytes = 64 << 20
 
   public let path: String
   /// The stop tokens are generation_config.json's where it has some, else config.json's.
@@ -52,16 +51,13 @@ public struct ModelFolder: Sendable {
   /// The tokenizer of tokenizer.json, with the small files beside it; throws when its ids exceed
   /// the model's vocabulary.
   public func tokenizer() throws -> Tokenizer {
-    let file = FolderFile(path, "tokenizer.json")
-    var tokenizer = try Tokenizer(
-      json: file.read(maximumByteCount: Self.maximumTokenizerBytes), source: file.path)
+    let tokenizer = try Tokenizer(folder: path)
     guard tokenizer.vocabularySize <= configuration.vocabularySize else {
       throw ModelFolderError(
-        path: file.path,
+        path: FolderFile(path, "tokenizer.json").path,
         problem: "\(tokenizer.vocabularySize) ids, but config.json's vocab_size is "
           + "\(configuration.vocabularySize)")
     }
-    tokenizer.companions = try FolderCompanions(folder: path)
     return tokenizer
   }
 }

@@ -15,11 +15,20 @@ public struct Tokenizer: Sendable {
   /// What else stood in its folder and is carried on with it; empty for a vocabulary made here.
   public internal(set) var companions = FolderCompanions()
   private let file: TokenizerFile
+  private let encoders = TextEncoders()
 
   /// Reads a tokenizer.json; throws when it is malformed, hostile, or of a kind not supported.
   public init(json: [UInt8], source: String) throws(DocumentError) {
     file = try TokenizerFile(json: json, source: source)
     self.json = json
+  }
+
+  /// Reads tokenizer.json of a folder, and the small files beside it.
+  public init(folder: String) throws {
+    let path = FolderFile(folder, "tokenizer.json")
+    try self.init(
+      json: path.read(maximumByteCount: TokenizerLimit.fileBytes), source: path.path)
+    companions = try FolderCompanions(folder: folder)
   }
 
   /// One more than the greatest id: the rows an embedding needs at least.
@@ -48,50 +57,36 @@ public struct Tokenizer: Sendable {
   ///
   /// Every text has ids: what the vocabulary lacks becomes its unknown token, or nothing where it
   /// has none. A stretch on which the file's pattern exceeds its limits is left in one piece.
-  public func encode(_ text: String) -> [Int32] {
-    var ids: [Int32] = []
-    var scratch = BytePairModel.Scratch()
-    file.rawTokens.forEachPart(of: Array(text.utf8)) { part in
-      switch part {
-      case .token(let id): ids.append(id)
-      case .text(let raw):
-        file.normalizedTokens.forEachPart(of: file.normalizer.normalize(raw)) { part in
-          switch part {
-          case .token(let id): ids.append(id)
-          case .text(let text):
-            let pieces = file.preTokenizer.pieces(of: text)
-            for range in pieces.ranges {
-              file.model.encode(pieces.bytes, range, into: &ids, &scratch)
-            }
-          }
-        }
-      }
+  public func encode(_ text: String) -> [Int32] { encode(Array(text.utf8), guarded: []) }
+
+  /// Ids of UTF-8 in which no special token is found in the `guarded` stretches, which are in
+  /// order: there its spelling is text like any other.
+  func encode(_ text: [UInt8], guarded: [Range<Int>]) -> [Int32] {
+    encoders.withOne { encoder in
+      var ids: [Int32] = []
+      ids.reserveCapacity(text.count / 3 + 1)
+      encoder.encode(text, guarded: guarded, by: file, into: &ids)
+      return ids
     }
-    return ids
   }
 
   /// The text of these ids; special tokens are left out unless asked for.
   ///
   /// Ids without a token are left out; bytes that are not UTF-8 come as replacement characters.
   public func decode(_ tokens: [Int32], includingSpecial: Bool = false) -> String {
-    var bytes: [UInt8] = []
-    var isFirst = true
+    var spellings: [ArraySlice<UInt8>] = []
     for token in tokens where file.vocabulary.contains(token) {
       if !includingSpecial, file.specialTokens.contains(token) { continue }
-      if !isFirst, file.decoder == .spaces { bytes.append(UInt8(ascii: " ")) }
-      isFirst = false
-      file.append(token, to: &bytes)
+      spellings.append(file.vocabulary.spelling(of: token))
     }
-    return String(decoding: bytes, as: UTF8.self)
+    return String(decoding: file.decoder.text(of: spellings), as: UTF8.self)
   }
 
   /// One token as people are shown it: newline ⏎, tab ⇥, space ␣, other control bytes and broken
   /// UTF-8 as `\x1b`; an id without a token as `#123`.
   public func display(_ token: Int32) -> String {
     guard file.vocabulary.contains(token) else { return "#\(token)" }
-    var bytes: [UInt8] = []
-    file.append(token, to: &bytes)
-    return VisibleText.of(bytes)
+    return VisibleText.of(file.decoder.bytes(of: file.vocabulary.spelling(of: token)))
   }
 }
 
@@ -138,6 +133,21 @@ enum UTF8Text {
     if width == 1 { return (Unicode.Scalar(lead), 1) }
     guard let text = String(validating: bytes.prefix(width), as: UTF8.self) else { return nil }
     guard let scalar = text.unicodeScalars.first, text.unicodeScalars.count == 1 else { return nil }
+    return (scalar, width)
+  }
+
+  /// The scalar that begins at a place of valid UTF-8, and its width.
+  @inline(__always) static func scalar(
+    in bytes: UnsafeBufferPointer<UInt8>, at place: Int
+  ) -> (scalar: Unicode.Scalar, width: Int) {
+    let lead = bytes[place]
+    if lead < 0x80 { return (Unicode.Scalar(lead), 1) }
+    let width = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+    var value = UInt32(lead) & (0xff >> UInt32(width + 1))
+    for offset in 1..<width { value = value << 6 | UInt32(bytes[place + offset] & 0x3f) }
+    guard let scalar = Unicode.Scalar(value) else {
+      preconditionFailure("\(value) at byte \(place) is no character")
+    }
     return (scalar, width)
   }
 }

@@ -32,11 +32,37 @@ extension TokenizerFile {
   }
 
   static func normalizer(_ fields: Fields) throws(DocumentError) -> Normalizer {
-    var forms: [Normalizer.Form] = []
+    var result: [Normalizer.Step] = []
     for step in try steps(fields, "normalizer", within: "normalizers") {
-      forms.append(try step.choice("type"))
+      switch try step.string("type") {
+      case "Prepend": result.append(.prepend(try bytes(step, "prepend")))
+      case "Replace":
+        result.append(.replace(try literal(step), with: try bytes(step, "content")))
+      case let type:
+        guard let form = Normalizer.Form(rawValue: type) else {
+          let known = Normalizer.Form.allCases.map(\.rawValue).joined(separator: ", ")
+          throw step.error(
+            "type", "\(type) is not supported; expected \(known), Prepend, Replace or Sequence")
+        }
+        result.append(.form(form))
+      }
     }
-    return Normalizer(forms: forms)
+    return Normalizer(steps: result)
+  }
+
+  private static func bytes(_ step: Fields, _ key: String) throws(DocumentError) -> [UInt8] {
+    Array(try step.string(key, maximumLength: TokenizerLimit.spellingBytes).utf8)
+  }
+
+  /// What a `Replace` looks for.
+  private static func literal(_ step: Fields) throws(DocumentError) -> [UInt8] {
+    let section = try step.section("pattern")
+    guard section.has("String") else {
+      throw section.error("Regex", "Replace by a pattern is not supported; expected String")
+    }
+    let text = try bytes(section, "String")
+    guard !text.isEmpty else { throw section.error("String", "an empty text stands everywhere") }
+    return text
   }
 
   static func preTokenizer(
@@ -67,12 +93,36 @@ extension TokenizerFile {
           result.append(
             .split(.pattern(try pattern(words, step, "type")), .isolated, isInverted: false))
         }
+      case "Metaspace":
+        let mark = try mark(step)
+        result.append(.metaspace(mark: mark, try prepending(step)))
+        if try step.bool("split", default: true) {
+          result.append(.split(.literal(mark), .mergedWithNext, isInverted: false))
+        }
       default:
         throw step.error(
-          "type", "\(type) is not supported; expected Split, Digits, ByteLevel or Sequence")
+          "type",
+          "\(type) is not supported; expected Split, Digits, ByteLevel, Metaspace or Sequence")
       }
     }
     return (result, isByteLevel)
+  }
+
+  private static func mark(_ step: Fields) throws(DocumentError) -> [UInt8] {
+    let mark = try step.string("replacement", default: "\u{2581}", maximumLength: 4)
+    guard mark.unicodeScalars.count == 1 else {
+      throw step.error("replacement", "\(mark) is not one character")
+    }
+    return Array(mark.utf8)
+  }
+
+  /// Before tokenizers 0.16 `add_prefix_space` alone said it.
+  private static func prepending(
+    _ step: Fields
+  ) throws(DocumentError) -> PreTokenizer.Prepending {
+    let old: PreTokenizer.Prepending =
+      try step.bool("add_prefix_space", default: true) ? .always : .never
+    return try step.choice("prepend_scheme", default: old)
   }
 
   /// GPT-2's pattern, which `ByteLevel` implies.
@@ -111,15 +161,35 @@ extension TokenizerFile {
     }
   }
 
-  static func decoder(_ fields: Fields) throws(DocumentError) -> Decoder {
-    guard fields.has("decoder") else { return .spaces }
-    let step = try fields.section("decoder")
-    switch try step.string("type") {
-    case "ByteLevel": return .byteLevel
-    case "Fuse": return .fuse
-    case let type:
-      throw step.error("type", "\(type) is not supported; expected ByteLevel or Fuse")
+  static func decoder(_ fields: Fields) throws(DocumentError) -> TokenDecoder {
+    guard fields.has("decoder") else { return TokenDecoder(steps: nil) }
+    var result: [TokenDecoder.Step] = []
+    for step in try steps(fields, "decoder", within: "decoders") {
+      switch try step.string("type") {
+      case "ByteLevel": result.append(.byteLevel)
+      case "Fuse": result.append(.fuse)
+      case "ByteFallback": result.append(.byteFallback)
+      case "Replace":
+        result.append(.replace(try literal(step), with: try bytes(step, "content")))
+      case "Strip":
+        let counts = 0...TokenizerLimit.spellingBytes
+        let content = try bytes(step, "content")
+        guard !content.isEmpty else { throw step.error("content", "is empty") }
+        result.append(
+          .strip(
+            content, start: try step.integer("start", in: counts),
+            stop: try step.integer("stop", in: counts)))
+      case "Metaspace":
+        result.append(
+          .metaspace(mark: try mark(step), dropsFirst: try prepending(step) != .never))
+      case let type:
+        throw step.error(
+          "type",
+          "\(type) is not supported; expected ByteLevel, ByteFallback, Fuse, Metaspace, Replace, "
+            + "Strip or Sequence")
+      }
     }
+    return TokenDecoder(steps: result)
   }
 
   /// The special token a template puts before a single text.

@@ -22,12 +22,6 @@ enum TokenizerLimit {
 
 /// What a tokenizer.json says.
 struct TokenizerFile: Sendable {
-  enum Decoder: Sendable {
-    case byteLevel, fuse
-    /// No decoder: spellings with a space between them.
-    case spaces
-  }
-
   let vocabulary: Vocabulary
   let specialTokens: Set<Int32>
   let stopTokens: Set<Int32>
@@ -38,7 +32,7 @@ struct TokenizerFile: Sendable {
   let normalizer: Normalizer
   let preTokenizer: PreTokenizer
   let model: BytePairModel
-  let decoder: Decoder
+  let decoder: TokenDecoder
 
   /// Names of special tokens that end a text, over the families there are.
   private static let stopNames: Set<String> = [
@@ -76,16 +70,6 @@ struct TokenizerFile: Sendable {
     normalizedTokens = AddedTokens(added.filter(\.isNormalized).map { $0.matched(by: normalizer) })
     beginToken = try Self.beginToken(fields, vocabulary: vocabulary)
   }
-
-  /// Appends the bytes a token stands for.
-  func append(_ token: Int32, to bytes: inout [UInt8]) {
-    let spelling = vocabulary.spelling(of: token)
-    if decoder == .byteLevel, let raw = ByteAlphabet.bytes(spelledBy: spelling) {
-      bytes += raw
-    } else {
-      bytes += spelling
-    }
-  }
 }
 
 // Added tokens.
@@ -98,10 +82,11 @@ extension TokenizerFile {
     let stripsLeft: Bool
     let stripsRight: Bool
 
-    func matched(by normalizer: Normalizer = Normalizer(forms: [])) -> AddedTokens.Token {
-      AddedTokens.Token(
-        id: id, content: normalizer.normalize(Array(content.utf8)), stripsLeft: stripsLeft,
-        stripsRight: stripsRight)
+    func matched(by normalizer: Normalizer = Normalizer(steps: [])) -> AddedTokens.Token {
+      let bytes = Array(content.utf8)
+      return AddedTokens.Token(
+        id: id, content: normalizer.normalize(bytes[...]) ?? bytes, isSpecial: isSpecial,
+        stripsLeft: stripsLeft, stripsRight: stripsRight)
     }
   }
 
@@ -169,9 +154,6 @@ extension TokenizerFile {
         throw model.error(key, "not supported; expected null")
       }
     }
-    if try model.bool("byte_fallback", default: false) {
-      throw model.error("byte_fallback", "true is not supported")
-    }
     guard case .object(let members)? = model.document("vocab")?.value else {
       throw model.error("vocab", "expected a mapping of spellings to ids")
     }
@@ -220,19 +202,44 @@ extension TokenizerFile {
       }
     }
     let ignoresMerges = try model.bool("ignore_merges", default: false)
+    var bytes: [Int32]?
+    if try model.bool("byte_fallback", default: false) {
+      guard !isByteLevel else {
+        throw model.error("byte_fallback", "true beside ByteLevel is not supported")
+      }
+      bytes = try byteTokens(model, vocabulary)
+    }
     return BytePairModel(
-      symbols: symbols(vocabulary, isByteLevel: isByteLevel),
+      symbols: symbols(vocabulary, isByteLevel: isByteLevel, bytes: bytes),
       merges: try merges(model, vocabulary: vocabulary),
       unknown: unknown,
       fusesUnknown: try model.bool("fuse_unk", default: false),
       wholePieces: ignoresMerges ? vocabulary : nil)
   }
 
-  private static func symbols(_ vocabulary: Vocabulary, isByteLevel: Bool) -> BytePairModel.Symbols
-  {
+  /// A byte without a token would be lost where the file promises that none is.
+  private static func byteTokens(
+    _ model: Fields, _ vocabulary: Vocabulary
+  ) throws(DocumentError) -> [Int32] {
+    var tokens: [Int32] = []
+    for byte in UInt8.min...UInt8.max {
+      let spelling = ByteFallback.spelling(of: byte)
+      guard let id = vocabulary.id(of: spelling) else {
+        throw model.error(
+          "byte_fallback",
+          "true, and the vocabulary has no \(String(decoding: spelling, as: UTF8.self))")
+      }
+      tokens.append(id)
+    }
+    return tokens
+  }
+
+  private static func symbols(
+    _ vocabulary: Vocabulary, isByteLevel: Bool, bytes: [Int32]?
+  ) -> BytePairModel.Symbols {
     if isByteLevel {
       return .bytes(
-        ByteAlphabet.scalars.map { vocabulary.id(of: Array(String($0).utf8)) })
+        ByteAlphabet.scalars.map { vocabulary.id(of: Array(String($0).utf8)) ?? -1 })
     }
     var table: [Unicode.Scalar: Int32] = [:]
     for id in 0..<Int32(vocabulary.size) where vocabulary.contains(id) {
@@ -242,12 +249,12 @@ extension TokenizerFile {
       }
       table[scalar] = id
     }
-    return .characters(table)
+    return .characters(table, bytes: bytes)
   }
 
   private static func merges(
     _ model: Fields, vocabulary: Vocabulary
-  ) throws(DocumentError) -> [UInt64: BytePairModel.Merge] {
+  ) throws(DocumentError) -> MergeTable {
     guard case .array(let entries)? = model.document("merges")?.value else {
       throw model.error("merges", "expected a sequence of pairs")
     }
@@ -255,8 +262,7 @@ extension TokenizerFile {
       throw model.error(
         "merges", "\(entries.count) merges, expected at most \(TokenizerLimit.tokens)")
     }
-    var merges: [UInt64: BytePairModel.Merge] = [:]
-    merges.reserveCapacity(entries.count)
+    var merges = MergeTable(count: entries.count)
     for (rank, entry) in entries.enumerated() {
       guard let (left, right) = pair(entry) else {
         throw model.error("merges", "merge \(rank) is not a pair of spellings")
@@ -268,8 +274,7 @@ extension TokenizerFile {
           String(decoding: left, as: UTF8.self) + " " + String(decoding: right, as: UTF8.self)
         throw model.error("merges", "merge \(rank), \(shown), is of or makes an unknown token")
       }
-      let merge = BytePairModel.Merge(rank: Int32(rank), result: result)
-      guard merges.updateValue(merge, forKey: BytePairModel.pair(leftID, rightID)) == nil else {
+      guard merges.insert(leftID, rightID, rank: Int32(rank), result: result) else {
         throw model.error("merges", "merge \(rank) repeats an earlier one")
       }
     }

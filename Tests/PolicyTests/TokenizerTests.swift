@@ -76,7 +76,9 @@ private struct Expectation {
 }
 
 @Suite struct `The library tokenizers` {
-  static let names = ["gpt2", "qwen2", "starcoder", "llama3", "characters"]
+  static let names = [
+    "gpt2", "qwen2", "starcoder", "llama3", "llama2", "mistral", "metaspace", "characters",
+  ]
 
   static func tokenizer(_ name: String) throws -> Tokenizer {
     let path = Fixtures.path("tokenizers/\(name).json")
@@ -116,6 +118,13 @@ private struct Expectation {
 }
 
 @Suite struct `A tokenizer` {
+  @Test func `puts marks in Unicode's order, those that come apart too`() throws {
+    let tokenizer = try `The library tokenizers`.tokenizer("qwen2")
+    // U+0F81 is U+0F71 U+0F80, of classes 129 and 130; U+0F84 is of class 9.
+    let text = tokenizer.decode(tokenizer.encode("\u{f40}\u{f80}\u{f81}\u{f82}\u{f84}"))
+    #expect(text.unicodeScalars.map(\.value) == [0xf40, 0xf84, 0xf71, 0xf80, 0xf80, 0xf82])
+  }
+
   @Test func `shows broken UTF-8 byte by byte`() throws {
     let tokenizer = try `The library tokenizers`.tokenizer("gpt2")
     let ids = tokenizer.encode("\u{1F600}\u{1b}")
@@ -135,6 +144,26 @@ private struct Expectation {
     let tokenizer = try Tokenizer(json: file(pattern: "(?:a+)+$"), source: "hostile")
     let text = String(repeating: "a", count: 5000) + "b"
     #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+  }
+
+  @Test func `is the same whether a word was met before, or is met again when all are known`()
+    throws
+  {
+    let tokenizer = try `The library tokenizers`.tokenizer("qwen2")
+    // More words than are kept, each twice, against a tokenizer that has met none.
+    var chance = Chance(seed: 23)
+    let letters = Array("abcdefghijklmnopqrstuvwxyz'é数")
+    let words = (0..<80_000).map { _ in
+      String(
+        (0..<Int.random(in: 1...9, using: &chance)).map { _ in
+          letters.randomElement(using: &chance)!
+        })
+    }
+    let together = tokenizer.encode(words.joined(separator: " "))
+    #expect(tokenizer.encode(words.joined(separator: " ")) == together)
+    let fresh = try `The library tokenizers`.tokenizer("qwen2")
+    #expect(words.suffix(2000).map(tokenizer.encode) == words.suffix(2000).map(fresh.encode))
+    #expect(tokenizer.decode(together) == words.joined(separator: " "))
   }
 
   private func file(pattern: String) throws -> [UInt8] {
@@ -190,10 +219,26 @@ private struct Expectation {
     (#""unk_token": null"#, #""end_of_word_suffix": "</w>""#, "end_of_word_suffix"),
     (#""normalizer": null"#, #""normalizer": {"type": "Lowercase"}"#, "Lowercase"),
     (
+      #""normalizer": null"#,
+      #""normalizer": {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}"#, "Regex"
+    ),
+    (
+      #""normalizer": null"#,
+      #""normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "b"}"#, "String"
+    ),
+    (
+      #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}"#,
+      #"{"type": "Metaspace", "replacement": "__"}"#, "not one character"
+    ),
+    (
+      #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}"#,
+      #"{"type": "Metaspace", "prepend_scheme": "last"}"#, "prepend_scheme"
+    ),
+    (
       #""post_processor": null"#, #""post_processor": {"type": "BertProcessing"}"#, "BertProcessing"
     ),
     (#""decoder": {"type": "ByteLevel"}"#, #""decoder": {"type": "WordPiece"}"#, "WordPiece"),
-    (#"{"type": "ByteLevel", "add"#, #"{"type": "Metaspace", "add"#, "Metaspace"),
+    (#"{"type": "ByteLevel", "add"#, #"{"type": "WhitespaceSplit", "add"#, "WhitespaceSplit"),
     (
       #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}"#,
       #"{"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "("}}"#, "pattern ("
@@ -215,7 +260,7 @@ private struct Expectation {
     try read(#""ab": 2"#, #""ab": 2"#)
   }
 
-  @Test(arguments: ["llama3", "qwen2", "characters"])
+  @Test(arguments: ["llama3", "qwen2", "llama2", "characters"])
   func `is read or refused, whatever is done to it`(_ name: String) throws {
     let path = Fixtures.path("tokenizers/\(name).json")
     let bytes = Fixtures.bytes(path)

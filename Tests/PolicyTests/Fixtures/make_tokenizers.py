@@ -95,6 +95,50 @@ def llama3():
     return tokenizer
 
 
+def sentencepiece(split):
+    """A vocabulary in the manner of SentencePiece: marks for spaces, bytes for what it lacks."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    if split:  # as Mistral's later files have it
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:  # as Llama 2's have it
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.decoder = decoders.Sequence([
+        decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(),
+        decoders.Strip(" ", 1, 0)])
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.train_from_iterator(corpus(), trainers.BpeTrainer(
+        vocab_size=300, show_progress=False, special_tokens=special))
+    model = json.loads(trained.to_str())["model"]
+    content = json.loads(tokenizer.to_str())
+    content["model"].update(vocab=model["vocab"], merges=model["merges"])
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))])
+    return tokenizer
+
+
+def llama2():
+    return sentencepiece(split=False)
+
+
+def mistral():
+    return sentencepiece(split=True)
+
+
+def metaspace():
+    """Words split at their marks, and the decoder of the same name."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.train_from_iterator(corpus(), trainers.BpeTrainer(
+        vocab_size=200, show_progress=False, special_tokens=["<unk>", "<s>"]))
+    return tokenizer
+
+
 def texts():
     chance = random.Random(11)
     yield from [
@@ -117,7 +161,8 @@ def texts():
 def main():
     HERE.mkdir(exist_ok=True)
     expected = {}
-    tokenizers = {make.__name__: make() for make in (gpt2, qwen2, starcoder, llama3)}
+    tokenizers = {make.__name__: make() for make in (gpt2, qwen2, starcoder, llama3, llama2,
+                                                      mistral, metaspace)}
     for name, tokenizer in tokenizers.items():
         content = json.loads(tokenizer.to_str())
         if name == "starcoder":  # merges in the spelling of before tokenizers 0.20
