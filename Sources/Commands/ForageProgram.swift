@@ -12,6 +12,7 @@ public enum ForageProgram {
     (.run, "logprobs", LogProbsCommand.self),
     (.run, "keys", KeysCommand.self),
     (.run, "grade", GradeCommand.self),
+    (.run, "tokenize", TokenizeCommand.self),
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),

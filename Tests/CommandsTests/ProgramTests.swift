@@ -6,7 +6,7 @@ import Testing
 @Suite struct ProgramTests {
   static let commands = [
     "run", "sft", "eval", "generate", "logprobs", "status", "inspect", "report", "verify",
-    "regenerate", "grade", "data",
+    "regenerate", "grade", "data", "tokenize",
   ]
 
   @Test(arguments: commands)
