@@ -56,5 +56,11 @@ if "$forage" run "$config" --plain --folder "$work/bad" --task.gold='x{answer}' 
   fail "gold answers without marks started a run"
 fi
 grep -q "64 gold answers do not get full marks" "$work/bad.out" || fail "$(cat "$work/bad.out")"
+# The vocabulary of the model has ten digits and no letters.
+if "$forage" run "$config" --plain --folder "$work/bad" --task.template='Add {question}' \
+  > "$work/bad.out" 2>&1; then
+  fail "prompts that the tokenizer cannot read started a run"
+fi
+grep -q 'no token for "A"' "$work/bad.out" || fail "$(cat "$work/bad.out")"
 [ ! -e "$work/bad" ] || fail "a refused run left a folder"
 echo "a run from a file: $(tail -n 4 "$work/file.out" | head -n 1)"

@@ -37,6 +37,8 @@ struct EvaluationResult: Equatable {
   var lenient = 0.0
   /// Strict, and not truncated.
   var completed = 0.0
+  /// Samples whose verifier gave no verdict; they count as wrong above.
+  var invalid = 0
   var passAtK = 0.0
   var reward = 0.0
   var meanLength = 0.0
@@ -53,6 +55,7 @@ struct EvaluationResult: Equatable {
       ("lenient", .number(lenient)), ("completed_correct", .number(completed)),
       ("pass@k", .number(passAtK)), ("reward", .number(reward)),
       ("mean_length", .number(meanLength)), ("truncated", .number(truncated)),
+      ("invalid_verdicts", .integer(invalid)),
     ]
     return .object(members)
   }
@@ -153,6 +156,7 @@ extension EvaluationResult {
     let count = Double(byPrompt.count)
     strictInterval = count > 1 ? 1.96 * (squares / (count - 1) / count).squareRoot() : 1
     lenient = mean(all.map { $0.verdict.isLenientlyCorrect ? 1 : 0 })
+    invalid = all.count { !$0.verdict.isValid }
     completed = mean(
       all.map { $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated ? 1 : 0 })
     passAtK = mean(judged.map { $0.contains { $0.verdict.isStrictlyCorrect } ? 1 : 0 })

@@ -79,6 +79,20 @@ struct RunParts {
           + "sampling.maximumNewTokens = \(settings.sampling.maximumNewTokens)",
         remedy: "lower it, or use a model with more positions", exitCode: .settings)
     }
+    let maker = PromptMaker(tokenizer, maximumPositions: configuration.maximumPositions)
+    for split in Split.allCases {
+      for prompt in task.prompts(of: split) {
+        do {
+          _ = try maker.tokens(prompt, newTokens: 1)
+        } catch {
+          throw Failure(
+            "run", on: source,
+            happened:
+              "the \(split.rawValue) split asks \"\(prompt.prefix(60))\", and \(error.what)",
+            remedy: "name a model whose tokenizer can read the task's files", exitCode: .settings)
+        }
+      }
+    }
     let flaws = task.goldFlaws()
     guard let first = flaws.first else { return }
     throw Failure(

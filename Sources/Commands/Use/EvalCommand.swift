@@ -37,11 +37,15 @@ enum EvalCommand: Command {
     let (settings, source) = try settings(arguments)
     let fields = try Fields(settings.task, source: source, path: "task")
     let run = try arguments.value("run").map { path throws(Failure) in try RunFolder.open(path) }
-    let exercises = try TaskFactory.make(
+    let made = try TaskFactory.make(
       fields, files: TaskFileStore.files(of: run), programs: ProgramChild.maker)
-    let plan = try plan(arguments, settings, exercises)
     let (name, model) = try model(arguments)
     let tokenizer = try model.folder.tokenizer()
+    // A run leaves out prompts of a file that do not fit: so does what measures it.
+    let exercises = made.fitting(
+      tokenizer, positions: model.folder.configuration.maximumPositions,
+      newTokens: settings.sampling.maximumNewTokens)
+    let plan = try plan(arguments, settings, exercises)
     try check(plan, model, tokenizer, exercises, source: source)
     guard
       let result = Evaluator(policy: model.policy, tokenizer: tokenizer, exercises: exercises)
