@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 work = sys.argv[1]
 lines = [json.loads(line) for line in open(work + "/export/metrics.jsonl")]
+lines = [line for line in lines if "step" in line or "evaluation" in line]
 numbers = {}
 for record in lines:
     place = record.get("step", record.get("evaluation"))

@@ -77,8 +77,8 @@ package struct MetricsTable {
 
   /// RFC 4180: quoted where a separator, a quote or a line end stands in it.
   private static func field(_ text: String) -> String {
-    let needsQuotes = text.contains { ",\"\n\r".contains($0) }
-    return needsQuotes ? "\"" + text.split(separator: "\"", omittingEmptySubsequences: false)
-      .joined(separator: "\"\"") + "\"" : text
+    guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
+    let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
+    return "\"" + parts.joined(separator: "\"\"") + "\""
   }
 }
