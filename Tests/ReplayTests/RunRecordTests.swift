@@ -54,6 +54,12 @@ import Wire
     try Files.remove("\(folder.path)/lineage")
     try harness.runOnce()
     #expect(try harness.folder.lineage() == lineage)
+    // Neither text nor short enough to be read.
+    for bytes in [[0xC3, 0x0A], [UInt8](repeating: 0x61, count: 1000)] {
+      try Files.writeDurably("\(folder.path)/lineage", bytes)
+      try harness.runOnce()
+      #expect(try harness.folder.lineage() == lineage)
+    }
   }
 
   @Test func `a learner of another build is let in only when that is meant`() throws {

@@ -22,6 +22,17 @@ extension ReplayService {
     try store.recordSettings(settings, from: step)
   }
 
+  /// What a new ledger is named. One that has its name needs no file, not even a readable one.
+  static func newLineage(of folder: RunFolder) throws -> String {
+    do {
+      return try folder.lineage()
+    } catch {
+      guard let recorded = try? LedgerReader(path: folder.ledger).lineage, !recorded.isEmpty
+      else { throw error }
+      return recorded
+    }
+  }
+
   /// The ledger is the authority: a lineage file that was lost or altered is written anew.
   private static func checkLineage(
     of folder: RunFolder, _ store: LedgerStore, _ log: Log

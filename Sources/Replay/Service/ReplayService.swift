@@ -83,7 +83,7 @@ package final class ReplayService {
     self.folder = folder
     self.log = log
     store = try LedgerStore(
-      path: folder.ledger, newLineage: folder.lineage(),
+      path: folder.ledger, newLineage: Self.newLineage(of: folder),
       settings: Self.fixedSettings(settings))
     try Self.recordSettings(settings, in: store, folder, allowed: allowedChanges, log)
     var configuration = LedgerConfiguration(settings, lineage: store.lineage)
@@ -344,15 +344,12 @@ package final class ReplayService {
     if MonotonicClock.now >= pendingSince + commitWaitNanoseconds { try flush() }
   }
 
-  /// One FULL commit of everything pending, then the acknowledgements. False when the disk is full
-  /// and nothing was written.
-  @discardableResult
-  func flush() throws -> Bool {
-    guard !pending.isEmpty else { return true }
+  /// One FULL commit of everything pending, then the acknowledgements.
+  func flush() throws {
+    guard !pending.isEmpty else { return }
     let keys = pendingKeys
     let event: Event
-    let isWritten = try isWritten(pending)
-    if isWritten {
+    if try isWritten(pending) {
       if isDiskFull { log.info("the disk has room again: groups are taken") }
       isDiskFull = false
       pending.removeAll(keepingCapacity: true)
@@ -372,7 +369,6 @@ package final class ReplayService {
     pendingKeys.removeAll(keepingCapacity: true)
     pendingBytes = 0
     if !keys.isEmpty { try feed(event) }
-    return isWritten
   }
 
   /// False when the disk is full; any other fault of the storage ends the process, because after a
