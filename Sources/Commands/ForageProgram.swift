@@ -16,6 +16,7 @@ public enum ForageProgram {
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),
+    (.look, "export", ExportCommand.self),
     (.check, "verify", VerifyCommand.self),
     (.check, "regenerate", RegenerateCommand.self),
     (.check, "data", DataCommand.self),

@@ -21,28 +21,16 @@ struct ReportSource {
   /// Seconds of all steps together, each counted once.
   func trainingSeconds() throws -> Double {
     var seconds = 0.0
-    for record in try facts(sentence: nil).records { seconds += record.number("time/step") ?? 0 }
+    for record in try RunMetrics(run).steps { seconds += record.number("time/step") ?? 0 }
     return seconds
   }
 
   private func facts(sentence: String?) throws -> ReportFacts {
-    var reader = MetricsReader(path: run.metrics)
-    var records: [Document] = []
-    var evaluations: [Document] = []
-    for document in Files.exists(run.metrics) ? try reader.read() : [] {
-      if document["evaluation"] != nil {
-        evaluations.removeAll { $0["evaluation"] == document["evaluation"] }
-        evaluations.append(document)
-      } else if let step = document["step"]?.integerValue {
-        // A resumed run takes steps again; the newest line of a step is the one that counts.
-        while let last = records.last?["step"]?.integerValue, last >= step { records.removeLast() }
-        records.append(document)
-      }
-    }
+    let metrics = try RunMetrics(run)
     let held = try HeldOutResults(run)
     return ReportFacts(
       name: run.name, sentence: sentence, settings: try Files.readText(run.settings),
-      records: records, evaluations: evaluations,
+      records: metrics.steps, evaluations: metrics.evaluations,
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
       }, samples: samples())

@@ -56,7 +56,7 @@ enum TokenizeCommand: Command {
         let text = tokenizer.decode(ids, includingSpecial: arguments.flag("special"))
         block += JSON.write(.object([("text", .string(text))])) + "\n"
       } else if let template {
-        append(try template.tokens(try messages(line, lines), tokenizer), to: &block)
+        append(template.tokens(try messages(line, lines), tokenizer), to: &block)
       } else {
         append(tokenizer.encode(try text(line, lines)), to: &block)
       }

@@ -23,14 +23,15 @@ extension ReplayService {
   }
 
   func recordLease(step: Int, epoch: Int, _ batch: Batch, _ asker: Asker) throws {
-    try flush()
+    // What waits for room came first: this step's forgotten lease may be among it.
+    guard try flush() else { return try feed(.notRecorded(busy("the disk is full"))) }
     // Digests first: a lease that named a damaged group could never be served again.
     guard try blobs(of: batch.all, for: asker) != nil else { return }
     try record { try store.recordLease(step: step, epoch: epoch, batch) }
   }
 
   func recordCommit(_ commit: CommitRecord) throws {
-    try flush()
+    guard try flush() else { return try feed(.notRecorded(busy("the disk is full"))) }
     let step = commit.commit.step
     try record {
       try store.record(commit) { number throws(LedgerError) in try self.group(number) }

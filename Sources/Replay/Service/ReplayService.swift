@@ -344,12 +344,15 @@ package final class ReplayService {
     if MonotonicClock.now >= pendingSince + commitWaitNanoseconds { try flush() }
   }
 
-  /// One FULL commit of everything pending, then the acknowledgements.
-  func flush() throws {
-    guard !pending.isEmpty else { return }
+  /// One FULL commit of everything pending, then the acknowledgements. False when the disk is full
+  /// and nothing was written.
+  @discardableResult
+  func flush() throws -> Bool {
+    guard !pending.isEmpty else { return true }
     let keys = pendingKeys
     let event: Event
-    if try isWritten(pending) {
+    let isWritten = try isWritten(pending)
+    if isWritten {
       if isDiskFull { log.info("the disk has room again: groups are taken") }
       isDiskFull = false
       pending.removeAll(keepingCapacity: true)
@@ -369,6 +372,7 @@ package final class ReplayService {
     pendingKeys.removeAll(keepingCapacity: true)
     pendingBytes = 0
     if !keys.isEmpty { try feed(event) }
+    return isWritten
   }
 
   /// False when the disk is full; any other fault of the storage ends the process, because after a
