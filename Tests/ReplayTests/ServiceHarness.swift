@@ -37,6 +37,13 @@ final class ServiceHarness {
     }
   }
 
+  /// Waits until it ends of itself, and throws what it threw.
+  func waitForEnd() throws {
+    guard let outcome = thread?.join(deadline: .after(seconds: 10)) else { return }
+    thread = nil
+    if case .failed(let error) = outcome { throw error }
+  }
+
   /// Stops it as SIGTERM would, and throws what it threw.
   func end() throws {
     stop?.signal()

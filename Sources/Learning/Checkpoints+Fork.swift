@@ -1,0 +1,33 @@
+// A checkpoint of one run as the beginning of another: the same bytes under a new lineage.
+
+import Documents
+import Experience
+import Glibc
+import Operations
+
+extension Checkpoints {
+  /// Copies a checkpoint of `other`, every digest of it checked first; only its lineage changes.
+  public func adopt(_ name: String, from other: Checkpoints, lineage: String) throws {
+    _ = try other.readState(name)
+    let aside = "\(folder)/.writing-\(name)-\(getpid())"
+    try Files.remove(aside)
+    try Files.makeFolder(aside)
+    for file in try Files.list(other.path(name)) where file != Self.stateName {
+      let bytes = try Files.read(
+        "\(other.path(name))/\(file)", maximumBytes: Self.maximumOptimizerBytes)
+      try Files.writeDurably("\(aside)/\(file)", bytes)
+    }
+    let path = "\(other.path(name))/\(Self.stateName)"
+    let state = try JSON.parse(Files.read(path), source: path)
+      .setting(path: "lineage", to: .string(lineage))
+    try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(state, pretty: true))
+    try Files.synchronizeFolder(aside)
+    try Files.renameDurably(from: aside, to: self.path(name))
+    _ = try readState(name)
+  }
+
+  /// The names of good checkpoints of this version, best first.
+  public func names(version: Int) throws(Failure) -> [String] {
+    try names().filter { Self.step(of: $0) == version }.reversed()
+  }
+}
