@@ -84,8 +84,10 @@ import Wire
     let harness = try ServiceHarness(folder)
     try harness.start()
     let learner = try TestPeer(harness)
+    let endpoint = harness.endpoint
     let actor = try WorkerThread(name: "actor") {
-      try actToTheEnd(try TestPeer(harness), name: "actor-0")
+      try actToTheEnd(
+        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 10_000), name: "actor-0")
     }
     _ = try learnToTheEnd(learner)
     _ = actor.join(deadline: .after(seconds: 10))
