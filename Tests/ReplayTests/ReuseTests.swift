@@ -4,6 +4,7 @@ import Experience
 import Operations
 import Replay
 import Testing
+import Wire
 
 @Suite struct ReuseTests {
   static func rules(
