@@ -18,15 +18,30 @@ extension Checkpoints {
       try Files.writeDurably("\(aside)/\(file)", bytes)
     }
     let path = "\(other.path(name))/\(Self.stateName)"
-    let state = try JSON.parse(Files.read(path), source: path)
-      .setting(path: "lineage", to: .string(lineage))
+    let state = try Self.renamed(JSON.parse(Files.read(path), source: path), lineage: lineage)
     try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(state, pretty: true))
     try Files.synchronizeFolder(aside)
     try Files.renameDurably(from: aside, to: self.path(name))
     _ = try readState(name)
   }
 
-  /// The names of good checkpoints of this version, best first.
+  /// What state.json says under another lineage, sealed anew where it was sealed.
+  private static func renamed(_ state: Document, lineage: String) throws -> Document {
+    guard case .object(let members) = state.value else { return state }
+    var rest: [(String, Document)] = []
+    var sealed = false
+    for member in members {
+      if member.key == "seal" {
+        sealed = true
+      } else {
+        rest.append((member.key, member.key == "lineage" ? .string(lineage) : member.value))
+      }
+    }
+    guard sealed else { return .object(rest) }
+    return .object(rest + [("seal", .string(seal(.object(rest)).hexadecimal))])
+  }
+
+  /// The names of the checkpoints of this version, the latest attempt last.
   public func names(version: Int) throws(Failure) -> [String] {
     try names().filter { Self.step(of: $0) == version }.reversed()
   }

@@ -274,7 +274,7 @@ extension Checkpoints {
   }
 
   /// Over what state.json says but for the seal itself, written the shortest way.
-  private static func seal(_ document: Document) -> Digest {
+  static func seal(_ document: Document) -> Digest {
     Digest(of: Array(JSON.write(document).utf8))
   }
 
