@@ -179,6 +179,12 @@ struct SimulatedDisk {
     }
     commits.removeSubrange(steps...)
     fates.removeSubrange(steps...)
+    // A ledger's rows hold no lineage: they are read back under the one the ledger has now.
+    for index in commits.indices {
+      let old = commits[index].version
+      commits[index].version = PolicyVersion(
+        lineage: lineage, number: old.number, digest: old.digest)
+    }
     trained = Set(commits.flatMap(\.tickets))
     history.lowWater = 0
     while trained.contains(history.lowWater) { history.lowWater += 1 }
