@@ -209,6 +209,20 @@ enum Tampering {
     #expect(throws: LedgerError.self) { _ = try open() }
   }
 
+  @Test func `a log is left alone until it is long, or longer than what is free`() throws {
+    let store = try open()
+    try fill(store)
+    let written = store.logBytes
+    #expect(written > 0)
+    #expect(store.unfoldedBytes > 0 && store.unfoldedBytes <= written)
+    try store.limitLog()
+    #expect(store.logBytes == written)
+    try store.limitLog(freeBytes: written)
+    #expect(store.logBytes == written)
+    try store.limitLog(freeBytes: written - 1)
+    #expect(store.logBytes == 0)
+  }
+
   @Test func `a reader answers by step, reward and ratio while the store is open`() throws {
     let store = try open()
     try fill(store)

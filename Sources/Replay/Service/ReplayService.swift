@@ -29,6 +29,8 @@ package final class ReplayService {
     static let maximumPendingWrites = 65_536
     /// Kept free beside a checkpoint: the log and what SQLite may need to fold it.
     static let logReserveBytes = 2 * (64 << 20)
+    /// A log up to here is not held against the free bytes between two ticks.
+    static let shortLogBytes = 1 << 20
     /// A lease's message: settings whose batch could be larger are refused.
     static let maximumMessageBytes = RunSettings.maximumLeaseBytes + WireLimits.maximumControlBytes
   }
@@ -40,8 +42,6 @@ package final class ReplayService {
   var ledger: Ledger
   var rules: GroupRules
   var cache: BlobCache
-  /// Nil but for an offline run.
-  var offline: OfflineFeed?
   let socket: Socket
   /// Who may come in; nil where there are no keys.
   let authenticator: Authenticator?
@@ -69,6 +69,7 @@ package final class ReplayService {
   private(set) var isDiskFull = false
   private var nextTick: Int64 = 0
   private var nextSecond: Int64 = 0
+  private var nextFold: Int64 = 0
   let started = MonotonicClock.now
   private let watchdog: Watchdog?
   private let strand: Strand
@@ -93,8 +94,6 @@ package final class ReplayService {
     let history = try store.history(reuse: configuration.reuse)
     ledger = Ledger(configuration, history: history, at: MonotonicClock.now)
     rules = GroupRules(settings: settings, initialModel: folder.initialModel)
-    if settings.replay.mode == .offline { rules.readModel(log: log) }
-    offline = try Self.feed(settings, store: store, rules: rules, log: log)
     cache = BlobCache(maximumBytes: settings.replay.maximumQueuedBytes / 2)
 
     var limits = SocketLimits()
@@ -160,6 +159,7 @@ package final class ReplayService {
       try poller.wait(timeoutMilliseconds: pollMilliseconds)
       try readMessages()
       try flushIfDue()
+      try keepRoomToFold()
       try tickIfDue()
       // The end of the supervisor's pipe shows as an error condition, not as something to read.
       if stops.contains(where: { !poller[$0].isEmpty }) { break }
@@ -242,10 +242,21 @@ package final class ReplayService {
       watchDisk()
       rules.readModel(log: log)
       strand.use("the disk to fold the log")
-      try store.limitLog()
+      try store.limitLog(freeBytes: isDiskFull ? 0 : freeBytes)
       strand.work("serving")
     }
     try feed(.tick)
+  }
+
+  /// A log can fill a small disk within less than a second, and then nothing can fold it.
+  private func keepRoomToFold() throws {
+    guard store.unfoldedBytes > Limits.shortLogBytes, MonotonicClock.now >= nextFold,
+      let free = try? Files.freeBytes(at: folder.path), store.logBytes > free
+    else { return }
+    strand.use("the disk to fold the log")
+    try store.limitLog(freeBytes: free)
+    strand.work("serving")
+    if store.logBytes > 0 { nextFold = MonotonicClock.now + Limits.secondNanoseconds }
   }
 
   private func watchDisk() {
@@ -303,7 +314,6 @@ package final class ReplayService {
     switch action {
     case .reply(let asker, let reply): try send(reply, to: asker)
     case .store(let key): collect(key)
-    case .importGroups(let numbers): try importGroups(numbers)
     case .recordDrop(let drop):
       if drop.key.purpose == .train, drop.wasAccepted { cache.forget(drop.key.number) }
       log.info("dropped \(drop.key): \(drop.reason.rawValue), \(drop.tokens) tokens")
@@ -338,12 +348,6 @@ package final class ReplayService {
     guard let group = arriving, group.group.key == key else {
       preconditionFailure("\(key) is to be stored and \(arriving?.group.key as Any) has come")
     }
-    collect(group)
-  }
-
-  /// Queues a group for the next commit.
-  func collect(_ group: PendingGroup) {
-    let key = group.group.key
     append(.group(group))
     pendingKeys.append(key)
     pendingBytes += group.blob.count

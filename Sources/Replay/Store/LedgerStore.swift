@@ -62,7 +62,14 @@ package final class LedgerStore {
   /// `settings` names, in words, those that must not change within a lineage.
   package init(path: String, newLineage: String, settings: String) throws(LedgerError) {
     self.path = path
-    database = try Self.opened(path)
+    database = try Database(path: path, mode: .readWrite)
+    _ = try Schema.checkedVersion(of: database)
+    try Self.makeDurable(database)
+    database.countLogPages()
+    // After an fsync that failed, the kernel may show pages of the log that are not on the disk.
+    // Folding writes them all anew, so that nothing rests on them.
+    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    try Self.check(database)
     try Schema.migrate(database)
     let recorded = try Self.setting("lineage", in: database)
     lineage = recorded ?? newLineage
@@ -77,25 +84,6 @@ package final class LedgerStore {
     guard begun == settings else {
       throw .otherSettings(path: path, recorded: begun, given: settings)
     }
-  }
-
-  /// Opens a copy that is about to get a lineage of its own.
-  init(forking path: String) throws(LedgerError) {
-    self.path = path
-    database = try Self.opened(path)
-    lineage = try Self.setting("lineage", in: database) ?? ""
-  }
-
-  private static func opened(_ path: String) throws(LedgerError) -> Database {
-    let database = try Database(path: path, mode: .readWrite)
-    _ = try Schema.checkedVersion(of: database)
-    try Self.makeDurable(database)
-    database.countLogPages()
-    // After an fsync that failed, the kernel may show pages of the log that are not on the disk.
-    // Folding writes them all anew, so that nothing rests on them.
-    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
-    try Self.check(database)
-    return database
   }
 
   /// What `acknowledged` rests on: a log that is fsynced with each commit, and no mapped pages.
@@ -164,10 +152,14 @@ package final class LedgerStore {
   /// Bytes of the write-ahead log.
   package var logBytes: Int { Files.byteCount(path + "-wal") ?? 0 }
 
+  /// Bytes of the log that are not folded yet, as of the last commit.
+  package var unfoldedBytes: Int { database.logPages * Limits.pageBytes }
+
   /// Folds a log beyond its limit back into the file; a reader in a transaction may prevent it, and
-  /// then the next call does it.
-  package func limitLog() throws(LedgerError) {
-    if logBytes > Limits.maximumLogBytes {
+  /// then the next call does it. Every page of the log may be new to the file, and its room is
+  /// given back only after: a log longer than what is free may have come too far to be folded.
+  package func limitLog(freeBytes: Int = .max) throws(LedgerError) {
+    if logBytes > min(freeBytes, Limits.maximumLogBytes) {
       try foldLog()
     } else if database.logPages >= Limits.foldedPages {
       try fold("PASSIVE")
