@@ -262,6 +262,15 @@ public final class Learner {
     return number.map(SystemError.isDiskFull) ?? false
   }
 
+  /// What a model folder could not write or fsync ends the process with the status of storage.
+  private static func storageFailure(_ error: any Error, _ what: String) -> any Error {
+    guard let number = StorageFault.number(of: error) else { return error }
+    return Failure(
+      "write", on: "the \(what)", happened: "\(error)",
+      remedy: "check the disk (dmesg); the checkpoint before it stands", exitCode: .storage,
+      number: number)
+  }
+
   /// Writes, again and again while the disk has no room, until it has or the process is to stop.
   /// Nothing of the step is committed before, so nothing is lost by waiting, or by stopping.
   private func whenThereIsRoom<Result>(
@@ -272,7 +281,7 @@ public final class Learner {
       do {
         return try write()
       } catch {
-        guard Self.isDiskFull(error) else { throw error }
+        guard Self.isDiskFull(error) else { throw Self.storageFailure(error, what) }
         if !isSaid { log.warning("\(error); waiting for the disk to have room") }
         isSaid = true
         setState("waiting for the disk to have room for the \(what)")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fault: F8
-# claim: a failed fsync of the ledger ends replay with 74 at once; its restart goes on, exact
-# seconds: 20
+# claim: a failed fsync of ledger or checkpoint ends the process with 74; a restart goes on, exact
+# seconds: 60
 # strace makes the Nth fdatasync or fsync of one process fail with EIO, once. The process must call
 # none after it: the kernel has called the pages clean, and a retry would lie.
 . "$(dirname "$0")/../EndToEnd/common.sh"
@@ -43,7 +43,7 @@ break_sync() {
 round=0
 while :; do
   break_sync replay fdatasync $((1 + 5 * round))
-
+  for nth in 1 2 3; do break_sync learner fsync $((nth + 3 * round)); done
   round=$((round + 1))
   [ $SECONDS -lt $deadline ] || break
 done
