@@ -4,7 +4,7 @@
 # fault: F6
 # claim: a damaged or missing file is found before use and named; the checkpoint before it is used,
 #   or the run is refused; it never ends with other weights than the quiet run
-# seconds: 60
+# seconds: 110
 . "$(dirname "$0")/common.sh"
 
 settings=(--learner.lagMax=0 --run.steps=28 --evaluation.finalPrompts=1 --evaluation.every=0)
