@@ -6,6 +6,7 @@ import Operations
 public enum ForageProgram {
   static let commands: [(group: CommandGroup, name: String, command: any Command.Type)] = [
     (.run, "run", RunCommand.self),
+    (.run, "fork", ForkCommand.self),
     (.run, "sft", SFTCommand.self),
     (.run, "eval", EvalCommand.self),
     (.run, "generate", GenerateCommand.self),

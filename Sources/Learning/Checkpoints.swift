@@ -43,7 +43,7 @@ public struct Checkpoints {
   public static let format = 2
   /// An optimizer state of a 4-billion-parameter model in F32.
   static let maximumOptimizerBytes = 1 << 35
-  private static let stateName = "state.json"
+  static let stateName = "state.json"
   private static let optimizerName = "optimizer.safetensors"
   /// Without these a folder is no checkpoint, whatever its state.json lists.
   private static let neededFiles = [
@@ -274,7 +274,7 @@ extension Checkpoints {
   }
 
   /// Over what state.json says but for the seal itself, written the shortest way.
-  private static func seal(_ document: Document) -> Digest {
+  static func seal(_ document: Document) -> Digest {
     Digest(of: Array(JSON.write(document).utf8))
   }
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ProgramTests {
   static let commands = [
-    "run", "sft", "eval", "generate", "logprobs", "status", "inspect", "report", "verify",
+    "run", "fork", "sft", "eval", "generate", "logprobs", "status", "inspect", "report", "verify",
     "regenerate", "grade", "data", "tokenize",
   ]
 

@@ -4,6 +4,7 @@ import Experience
 import Operations
 import Replay
 import Testing
+import Wire
 
 @Suite struct ReuseTests {
   static func rules(
@@ -206,5 +207,34 @@ import Testing
     try Tampering.run(tampered, on: path)
     #expect(throws: LedgerError.self) { _ = try store.history(reuse: rules) }
     #expect(try LedgerReader(path: path).verify().problems.count == 1)
+  }
+
+  @Test func `a service sends the groups of both kinds, and a restart repeats the lease`() throws {
+    let harness = try ServiceHarness(
+      folder, ["replay.mode=replay", "replay.reusedGroups=3", "replay.selection=prioritized"])
+    try harness.start()
+    let endpoint = harness.endpoint
+    let actor = try WorkerThread(name: "actor") {
+      try actToTheEnd(
+        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 10_000), name: "actor-0")
+    }
+    _ = try learnToTheEnd(try TestPeer(harness))
+    _ = actor.join(deadline: .after(seconds: 10))
+    try harness.end()
+    let reader = try LedgerReader(path: harness.folder.ledger)
+    let commits = try reader.commits().map(\.commit)
+    #expect(commits.map(\.tickets.count) == [4, 4, 4])
+    #expect(commits.map(\.reused.count) == [0, 3, 3])
+    #expect(try reader.verify().problems == [])
+    #expect(try reader.audit().problems == [])
+    // The same batch again for who takes the last step once more.
+    try harness.start()
+    let learner = try TestPeer(harness)
+    let epoch = try learner.helloAsLearner().epoch
+    let answer = try learner.ask(.lease(LeaseRequest(step: 2, epoch: epoch)))
+    guard case .lease(let batch) = answer.body else { throw TestPeer.Unexpected() }
+    #expect(batch.batch == commits[2].batch)
+    #expect(answer.payload.count == 7)
+    try harness.end()
   }
 }

@@ -37,6 +37,13 @@ final class ServiceHarness {
     }
   }
 
+  /// Waits until it ends of itself, and throws what it threw.
+  func waitForEnd() throws {
+    guard let outcome = thread?.join(deadline: .after(seconds: 10)) else { return }
+    thread = nil
+    if case .failed(let error) = outcome { throw error }
+  }
+
   /// Stops it as SIGTERM would, and throws what it threw.
   func end() throws {
     stop?.signal()
@@ -156,13 +163,13 @@ func learnToTheEnd(_ peer: TestPeer) throws -> (
     evaluations += batch.evaluations
     if batch.tickets.isEmpty { return (batches, evaluations) }
     let groups = try answer.payload.map { try TrajectoryGroup(decoding: $0, limits: nil) }
-    guard groups.map(\.key.number) == batch.tickets else { throw TestPeer.Unexpected() }
+    guard groups.map(\.key.number) == batch.batch else { throw TestPeer.Unexpected() }
     batches.append(batch.tickets)
     let commit = StepCommit(
       step: step, epoch: welcome.epoch, outcome: .trained, tickets: batch.tickets,
-      version: Samples.version(step + 1, lineage: welcome.lineage),
+      reused: batch.reused, version: Samples.version(step + 1, lineage: welcome.lineage),
       stateDigest: Digest(of: [UInt8(step)]), checkpoint: nil,
-      trajectories: batch.tickets.map {
+      trajectories: batch.batch.map {
         TrainedTrajectory(
           ticket: $0, sample: 0, isTrained: true, advantage: 1, ratioLeast: 1, ratioMean: 1,
           ratioGreatest: 1, kl: 0, clippedShare: 0, entropy: 1)

@@ -28,6 +28,8 @@ struct SimulatedDisk {
   /// Every group that was ever leased, by ticket, and the steps that trained it.
   private var leased: [Int: GroupFacts] = [:]
   private(set) var uses: [Int: Int] = [:]
+  /// Of each commit's tickets.
+  private var fates: [[Fate]] = []
 
   init(lagMax: Int, batch: Int, reuse: ReuseRules?, problems: Problems) {
     self.problems = problems
@@ -159,6 +161,63 @@ struct SimulatedDisk {
     history.lastCommit = commit
     history.undelivered.removeAll { record.deliveredEvaluations.contains($0.version) }
     commits.append(commit)
+    fates.append(record.fates)
+  }
+
+  /// The same history as it stood after `steps` steps, under another lineage: what came later is
+  /// dropped, as `LedgerReader.fork` does.
+  mutating func fork(after steps: Int, lineage: String) {
+    let later = commits[steps...].flatMap(\.tickets) + history.groups.keys.sorted()
+    for number in later {
+      let facts = history.groups.removeValue(forKey: number) ?? leased[number]
+      var totals = history.dropped[.forked] ?? DropTotals()
+      totals = DropTotals(
+        groups: totals.groups + 1, tokens: totals.tokens + (facts?.tally.tokens ?? 0),
+        bytes: totals.bytes + (facts?.bytes ?? 0))
+      history.dropped[.forked] = totals
+      if !history.unfilled.contains(number) { history.unfilled.append(number) }
+    }
+    commits.removeSubrange(steps...)
+    fates.removeSubrange(steps...)
+    // A ledger's rows hold no lineage: they are read back under the one the ledger has now.
+    for index in commits.indices {
+      let old = commits[index].version
+      commits[index].version = PolicyVersion(
+        lineage: lineage, number: old.number, digest: old.digest)
+    }
+    trained = Set(commits.flatMap(\.tickets))
+    history.lowWater = 0
+    while trained.contains(history.lowWater) { history.lowWater += 1 }
+    history.retired = trained.filter { $0 >= history.lowWater }
+    history.fates = Dictionary(fates.flatMap { $0 }.map { ($0, 1) }, uniquingKeysWith: +)
+    recountUses()
+    history.lease = nil
+    history.version = PolicyVersion(
+      lineage: lineage, number: steps, digest: history.digests[steps]!)
+    history.digests = history.digests.filter { $0.key <= steps }
+    history.lastCommit = commits.last
+    history.announcement = nil
+    history.closedEvaluations = history.closedEvaluations.filter { $0.key <= steps }
+    history.evaluationGroups = history.evaluationGroups.filter { $0.key <= steps }
+    history.undelivered.removeAll { $0.version > steps }
+  }
+
+  private mutating func recountUses() {
+    uses = [:]
+    history.reusable = [:]
+    for (commit, fates) in zip(commits, fates) {
+      for (number, fate) in zip(commit.tickets, fates) {
+        uses[number, default: 0] += 1
+        guard fate == .trained, reuse != nil, let facts = leased[number] else { continue }
+        history.reusable[number] = ReusableGroup(
+          version: facts.version, spread: facts.tally.spread, uses: 1)
+      }
+      for number in commit.reused {
+        uses[number, default: 0] += 1
+        history.reusable[number]?.uses += 1
+      }
+    }
+    history.reuses = commits.reduce(0) { $0 + $1.reused.count }
   }
 
   mutating func write(_ summary: EvaluationSummary) {

@@ -62,7 +62,8 @@ extension Simulation {
     var sampled = version(actors[index].unacknowledged[key]!)
     if isFaulty, random.chance(20) {
       fault("foreign weights")
-      sampled = PolicyVersion(lineage: "line", number: sampled.number, digest: Self.digests[63])
+      sampled = PolicyVersion(
+        lineage: configuration.lineage, number: sampled.number, digest: Self.digests[63])
     }
     let arrival = Arrival(key: key, version: sampled, bytes: 100, tally: tally)
     _ = ask(peer) { .arrived($0, arrival) }
@@ -120,8 +121,10 @@ extension Simulation {
       }
       let made =
         outcome == .skipped
-        ? PolicyVersion(lineage: "line", number: step + 1, digest: version(step).digest)
-        : PolicyVersion(lineage: "line", number: step + 1, digest: Self.digests[step + 1])
+        ? PolicyVersion(
+          lineage: configuration.lineage, number: step + 1, digest: version(step).digest)
+        : PolicyVersion(
+          lineage: configuration.lineage, number: step + 1, digest: Self.digests[step + 1])
       let commit = StepCommit(
         step: step, epoch: learner.epoch, outcome: outcome, tickets: batch.tickets,
         reused: batch.reused, version: made, stateDigest: Self.digests[0], checkpoint: nil,

@@ -62,7 +62,7 @@ struct Simulation {
   }
 
   let seed: UInt64
-  let configuration: LedgerConfiguration
+  private(set) var configuration: LedgerConfiguration
   var random: SeededGenerator
   var now: Int64 = 1
   var disk: SimulatedDisk
@@ -126,7 +126,8 @@ struct Simulation {
   /// A version as it was committed; one that is not yet has the digest training would give it.
   func version(_ number: Int) -> PolicyVersion {
     PolicyVersion(
-      lineage: "line", number: number, digest: disk.history.digests[number] ?? Self.digests[number])
+      lineage: configuration.lineage, number: number,
+      digest: disk.history.digests[number] ?? Self.digests[number])
   }
 
   func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
@@ -240,6 +241,7 @@ struct Simulation {
     switch action {
     case .reply(let asker, let reply): answer(asker, reply)
     case .store(let key): writing.append((key, arrived[key]!))
+    case .importGroups(let numbers): problems.add("\(numbers) are taken from a source")
     case .recordDrop(let drop): disk.write(drop)
     case .recordEvaluation(let summary): disk.write(summary)
     case .recordAbandonedEvaluation(let version):
@@ -333,6 +335,7 @@ struct Simulation {
   // MARK: Faults
 
   private mutating func breakSomething() {
+    if random.chance(12), disk.history.version != nil { return fork() }
     switch random.below(6) {
     case 0, 1:
       fault("killed replay")
@@ -355,6 +358,18 @@ struct Simulation {
       requests.removeAll { $0.asker.peer == gone }
       feed(.gone(gone), after: 1000)
     }
+  }
+
+  /// Goes back to a committed step; the parent's peers stay with the parent.
+  private mutating func fork() {
+    fault("forked")
+    configuration.lineage += "'"
+    disk.fork(after: random.below(disk.commits.count + 1), lineage: configuration.lineage)
+    for index in actors.indices {
+      actors[index] = SimulatedActor(peer: freshPeer(), name: actors[index].name)
+    }
+    learner = SimulatedLearner(peer: freshPeer())
+    restartReplay()
   }
 
   private mutating func restartReplay() {

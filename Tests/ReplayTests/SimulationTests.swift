@@ -24,7 +24,7 @@ private var seeds: Range<UInt64> {
       "lost request", "lost reply", "repeated", "reordered", "disk full", "not recorded",
       "damaged blob", "damaged lease", "killed replay", "killed actor", "killed learner",
       "killed after a record", "connection lost", "invalid group", "foreign weights",
-      "step repeated", "abandoned evaluation", "reused group",
+      "step repeated", "abandoned evaluation", "reused group", "forked",
     ] {
       #expect(faults[name, default: 0] > 10, "\(name): \(faults[name, default: 0]) times")
     }

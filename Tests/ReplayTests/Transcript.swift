@@ -21,13 +21,14 @@ struct Transcript {
 
   init(
     batch: Int, lagMax: Int, steps: Int = 10, evaluationEvery: Int = 0, evaluationPrompts: Int = 1,
-    reuse: ReuseRules? = nil, history: LedgerHistory = .init()
+    reuse: ReuseRules? = nil, isOffline: Bool = false, history: LedgerHistory = .init()
   ) {
-    ledger = Ledger(
-      LedgerConfiguration(
-        run: "run", lineage: "line", settings: .object([]), groupsPerStep: batch, lagMax: lagMax,
-        steps: steps, ticketLeaseNanoseconds: 30_000_000_000, evaluationEvery: evaluationEvery,
-        evaluationPrompts: evaluationPrompts, reuse: reuse), history: history, at: now)
+    var configuration = LedgerConfiguration(
+      run: "run", lineage: "line", settings: .object([]), groupsPerStep: batch, lagMax: lagMax,
+      steps: steps, ticketLeaseNanoseconds: 30_000_000_000, evaluationEvery: evaluationEvery,
+      evaluationPrompts: evaluationPrompts, reuse: reuse)
+    configuration.isOffline = isOffline
+    ledger = Ledger(configuration, history: history, at: now)
   }
 
   /// Weights as each step would make them.
@@ -58,6 +59,12 @@ struct Transcript {
     case "stored": return handle(.stored(words.dropFirst().map(Self.key)))
     case "full":
       return handle(.notStored(words.dropFirst().map(Self.key), Refusal(.busy, "full")))
+    case "sourced":
+      let facts = words.dropFirst().map {
+        Arrival(
+          key: Self.key($0), version: Self.version(40), bytes: 100, tally: Self.tally(spread: 1))
+      }
+      return handle(.sourced(facts))
     case "recorded": return handle(.recorded)
     case "unrecorded": return handle(.notRecorded(Refusal(.busy, "full")))
     case "damaged": return handle(.damaged(Self.key(words[1]), lease: asker("learner")))
@@ -86,12 +93,7 @@ struct Transcript {
       let version = number(after: "with").map { Self.version($0) }
       return .tickets(asker, TicketRequest(version: version, count: Int(words[2])!))
     case "group":
-      var tally = GroupTally()
-      tally.samples = 2
-      tally.reward = 1
-      tally.spread = Double(number(after: "spread") ?? 1)
-      tally.strict = 1
-      tally.tokens = 10
+      let tally = Self.tally(spread: Double(number(after: "spread") ?? 1))
       let version = Self.version(number(after: "of")!, digest: number(after: "digest"))
       return .arrived(
         asker, Arrival(key: Self.key(words[2]), version: version, bytes: 100, tally: tally))
@@ -127,6 +129,16 @@ struct Transcript {
       reused: words.contains("fresh") ? [] : ledger.lease?.reused ?? [],
       version: Self.version(step + 1, digest: number("digest")),
       stateDigest: Self.version(0).digest, checkpoint: nil, trajectories: trained)
+  }
+
+  private static func tally(spread: Double) -> GroupTally {
+    var tally = GroupTally()
+    tally.samples = 2
+    tally.reward = 1
+    tally.spread = spread
+    tally.strict = 1
+    tally.tokens = 10
+    return tally
   }
 
   private mutating func asker(_ name: String) -> Asker {
@@ -166,6 +178,7 @@ struct Transcript {
   private func words(_ action: Action) -> String {
     switch action {
     case .reply(let asker, let reply): "\(names[asker.peer]!): \(words(reply))"
+    case .importGroups(let numbers): "import \(words(numbers))"
     case .store(let key): "store \(words(key))"
     case .recordDrop(let drop):
       "drop \(words(drop.key)) \(drop.reason.rawValue)\(drop.wasAccepted ? "" : " on arrival")"

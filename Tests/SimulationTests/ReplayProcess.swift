@@ -142,6 +142,8 @@ final class ReplayProcess: Process {
     switch action {
     case .reply(let asker, let reply): try send(reply, to: asker)
     case .store(let key): try collect(key)
+    case .importGroups(let numbers):
+      preconditionFailure("tickets \(numbers) are of an offline run, and none is simulated here")
     case .recordDrop(let drop): pending.append(.drop(drop))
     case .recordEvaluation(let summary): pending.append(.evaluation(summary))
     case .recordAbandonedEvaluation(let version): pending.append(.abandonedEvaluation(version))

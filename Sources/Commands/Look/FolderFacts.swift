@@ -18,15 +18,17 @@ struct FolderFacts {
   let checkpoint: String?
   /// The closing sentence.
   let sentence: String?
+  /// Where the run was forked from.
+  let parent: Parentage?
 
   init(_ run: RunFolder) throws {
     self.run = run
     processes = Self.roles.compactMap { role in
       RunLock.holder(path: "\(run.locks)/\(role).lock").map { (role, $0) }
     }
-    committed =
-      Files.exists(run.ledger)
-      ? try LedgerReader(path: run.ledger).committedSteps() : nil
+    let reader = Files.exists(run.ledger) ? try LedgerReader(path: run.ledger) : nil
+    committed = try reader?.committedSteps()
+    parent = try reader?.parentage()
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     checkpoint = try checkpoints.latest() ?? checkpoints.names().first
     let closing = "\(run.path)/sentence.txt"
@@ -42,6 +44,7 @@ struct FolderFacts {
       ("folder", .string(run.path)),
       ("processes", .object(processes.map { ($0.role, .integer($0.processID)) })),
       ("committedSteps", committed.map(Document.integer) ?? nil),
+      ("parent", parent.map { Document.string($0.description) } ?? nil),
       ("checkpoint", checkpoint.map(Document.string) ?? nil),
       ("sentence", sentence.map(Document.string) ?? nil),
     ]

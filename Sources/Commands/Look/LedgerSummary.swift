@@ -24,6 +24,10 @@ struct LedgerSummary {
       "  \(overview.trainingGroups) training groups, \(overview.evaluationGroups) evaluation "
         + "groups, \(RunView.count(Double(overview.tokens))) tokens",
     ]
+    if let parent = overview.parent { lines.append("  \(parent)") }
+    if let source = overview.source {
+      lines.append("  offline: learns from \(overview.sourceLineage ?? "?") in \(source)")
+    }
     if let lease = overview.lease {
       lines.append("  a batch of \(lease.all.count) groups is leased")
     }
@@ -44,7 +48,10 @@ struct LedgerSummary {
 
   var document: Document {
     .object([
-      ("lineage", .string(overview.lineage)), ("epoch", .integer(overview.epoch)),
+      ("lineage", .string(overview.lineage)),
+      ("parent", overview.parent.map { Document.string($0.lineage) } ?? nil),
+      ("parent_steps", overview.parent.map { Document.integer($0.steps) } ?? nil),
+      ("source", overview.source.map(Document.string) ?? nil), ("epoch", .integer(overview.epoch)),
       ("steps", .integer(overview.version?.number ?? 0)),
       ("leased", .array((overview.lease?.all ?? []).map(Document.integer))),
       ("training_groups", .integer(overview.trainingGroups)),

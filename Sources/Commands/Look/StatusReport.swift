@@ -37,6 +37,7 @@ struct StatusReport {
       hasMetrics && state.step > 0
       ? RunView.lines(state, elapsedSeconds: elapsedSeconds, width: width)
       : [progress] + state.graph.lines.map { "  " + $0 }
+    if let parent = folder?.parent { lines.append("  \(parent)") }
     lines += (liveness + queues + levels + peers(status) + losses(status)).map { "  " + $0 }
     return lines
   }
@@ -64,6 +65,7 @@ struct StatusReport {
     var lines = [
       "  \(steps) of \(state.steps) steps" + (steps >= state.steps ? ": it has them all" : "")
     ]
+    if let parent = folder.parent { lines.append("  \(parent)") }
     if let checkpoint = folder.checkpoint { lines.append("  newest checkpoint: \(checkpoint)") }
     if let evaluation = state.evaluations.last {
       lines.append(

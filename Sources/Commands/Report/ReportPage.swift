@@ -7,6 +7,8 @@ import Operations
 /// What the page is made of; gathered by `ReportSource`.
 struct ReportFacts {
   var name: String
+  /// Where the run was forked from; nil where it was not.
+  var parent: String?
   /// The closing sentence; nil while the run goes on.
   var sentence: String?
   var settings: String
@@ -39,7 +41,7 @@ struct ReportPage {
     <style>\(Self.style)</style></head><body>
     <header><h1>\(escape(facts.name))</h1>
     <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p>
-    </header>
+    \(facts.parent.map { "<p class=\"note\">\(escape($0))</p>" } ?? "")</header>
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
     \(timeTable())

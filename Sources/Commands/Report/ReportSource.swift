@@ -2,6 +2,7 @@
 
 import Documents
 import Operations
+import Replay
 
 struct ReportSource {
   private let run: RunFolder
@@ -29,11 +30,17 @@ struct ReportSource {
     let metrics = try RunMetrics(run)
     let held = try HeldOutResults(run)
     return ReportFacts(
-      name: run.name, sentence: sentence, settings: try Files.readText(run.settings),
+      name: run.name, parent: try parent(), sentence: sentence,
+      settings: try Files.readText(run.settings),
       records: metrics.steps, evaluations: metrics.evaluations,
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
       }, samples: samples())
+  }
+
+  private func parent() throws -> String? {
+    guard Files.exists(run.ledger) else { return nil }
+    return try LedgerReader(path: run.ledger).parentage()?.description
   }
 
   /// A report without them is better than none: what prevents them is said.

@@ -38,14 +38,21 @@ enum RunCommand: Command {
     if let folder = arguments.value("keys") {
       overrides.append("network.keys=\(try Files.realPath(folder))")
     }
-    let settings = try RunSettings.load(path: config, overrides: overrides)
+    var settings = try RunSettings.load(path: config, overrides: overrides)
     try settings.network.checkListen()
     try checkKeys(settings.network)
+    if settings.replay.mode == .offline {
+      // A resume may be typed in another folder.
+      overrides.append("replay.source=\(try Files.realPath(settings.replay.source))")
+      settings = try RunSettings.load(path: config, overrides: overrides)
+    }
     let parts = try RunParts(settings, source: config)
+    let offline = try OfflineCheck.words(parts)
     if arguments.flag("dry-run") {
-      Terminal.write(try DryRun(parts).text())
+      Terminal.write(try DryRun(parts).text() + (offline.map { "# \($0)\n" } ?? ""))
       return .success
     }
+    if let offline { say(offline) }
     let run =
       if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
         try RunFolder.create(under: "runs", name: settings.run.name)

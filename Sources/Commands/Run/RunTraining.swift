@@ -182,7 +182,7 @@ final class RunTraining {
     let programs = try Programs.folder()
     let replay = try Endpoints.connecting(settings.network, run: run).replay
     let learnerThreads = settings.learner.threads > 0 ? settings.learner.threads : cores
-    let actors = settings.actor.count
+    let actors = settings.replay.mode == .offline ? 0 : settings.actor.count
     let actorThreads =
       settings.actor.threads > 0 ? settings.actor.threads : max(1, cores / max(1, actors))
     var plans = [

@@ -28,7 +28,7 @@ extension RunSettings {
   private func checkPacing(_ fields: SettingsFields) throws(DocumentError) {
     // Ticket n is granted once n/B <= version + lagMax, so this many are open at once.
     let open = learner.groupsPerStep * (learner.lagMax + 1)
-    if actor.ticketsPerRequest > open {
+    if actor.ticketsPerRequest > open, replay.mode != .offline {
       throw fields.actor.error(
         "ticketsPerRequest",
         "\(actor.ticketsPerRequest) tickets can never be granted together: pacing opens"

@@ -120,6 +120,30 @@ extension Ledger {
     refuse(asker, refusal.code, refusal.sentence)
   }
 
+  // MARK: The source of an offline run
+
+  /// Asks for the groups that the next batch lacks, lowest tickets first.
+  mutating func importMissingGroups() {
+    guard configuration.isOffline, !isImporting else { return }
+    let missing = configuration.groupsPerStep - book.ready.count
+    var numbers = Array(book.reissue.numbers.prefix(missing))
+    let fresh = book.next..<min(configuration.totalTickets, book.next + missing - numbers.count)
+    numbers += fresh
+    guard !numbers.isEmpty else { return }
+    isImporting = true
+    outbox.append(.importGroups(numbers))
+  }
+
+  /// Nobody waits for them to be acknowledged.
+  mutating func handleSourced(_ arrivals: [Arrival]) {
+    isImporting = !arrivals.isEmpty
+    for arrival in arrivals {
+      let facts = GroupFacts(
+        version: arrival.version.number, bytes: arrival.bytes, tally: arrival.tally)
+      book.store(arrival.key.number, facts, waiters: [])
+    }
+  }
+
   // MARK: Results of the store
 
   mutating func handleStored(_ keys: [TicketKey]) {
@@ -135,6 +159,7 @@ extension Ledger {
         storedEvaluationGroup(key, of: version)
       }
     }
+    isImporting = false
     if parkedLease != nil { isStirred = true }
   }
 
@@ -146,7 +171,12 @@ extension Ledger {
       case .train:
         guard case .storing(_, let waiting)? = book.state(key.number) else { continue }
         waiters = waiting
-        book.hold(key.number, by: waiting[0].peer, at: now)
+        if let holder = waiting.first?.peer {
+          book.hold(key.number, by: holder, at: now)
+        } else {
+          // Of the source: taken again when the learner asks again.
+          book.lapse(key.number)
+        }
       case .evaluate(let version):
         for index in evaluations.indices where evaluations[index].version.number == version {
           waiters = evaluations[index].unstore(key.number, at: now)
@@ -154,12 +184,15 @@ extension Ledger {
       }
       for waiter in waiters { refuse(waiter, refusal.code, refusal.sentence) }
     }
+    isImporting = false
   }
 
   // MARK: Dropping what was accepted
 
   /// Drops ready groups too old for the next step: lag is measured at the step that names them.
   mutating func dropStaleGroups() {
+    // The versions of a source are of another run: they have no lag here.
+    guard !configuration.isOffline else { return }
     let least = nextStep - configuration.lagMax
     for number in book.ready.numbers {
       guard case .ready(let facts)? = book.state(number), facts.version < least else { continue }

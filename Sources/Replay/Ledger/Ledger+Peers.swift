@@ -64,6 +64,12 @@ extension Ledger {
   /// A name is one actor: whoever bore it before on another connection is no more, and what it
   /// held and the newcomer does not name is work to be given out.
   private mutating func welcomeActor(_ asker: Asker, _ hello: Hello) {
+    if configuration.isOffline {
+      return refuse(
+        asker, .role,
+        "\(hello.name) is an actor, and this run is offline: it learns from another run's ledger "
+          + "and nobody samples")
+    }
     // Synchronous runs promise weights that do not depend on who acts; between numeric classes bits
     // differ.
     if configuration.lagMax == 0, let learner, let known = peers[learner]?.numericClass,

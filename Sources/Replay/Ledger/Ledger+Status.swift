@@ -25,6 +25,7 @@ extension Ledger {
   }
 
   private func reasonMissingGroups() -> String {
+    if configuration.isOffline { return "replay to take the groups of step \(nextStep) from disk" }
     let batch = configuration.groupsPerStep
     let missing = max(0, batch - book.ready.count)
     return "actors to fill \(missing) of \(batch) groups of step \(nextStep) (\(holdingsInWords()))"

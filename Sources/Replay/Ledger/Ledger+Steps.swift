@@ -62,7 +62,7 @@ extension Ledger {
       return sendLease(waiting.asker, lease)
     }
     dropStaleGroups()
-    guard book.ready.count >= configuration.groupsPerStep else { return }
+    guard book.ready.count >= configuration.groupsPerStep else { return importMissingGroups() }
     let batch = Batch(
       tickets: Array(book.ready.numbers.prefix(configuration.groupsPerStep)),
       reused: pool.choose(for: nextStep))

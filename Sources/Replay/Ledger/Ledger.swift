@@ -72,6 +72,8 @@ package struct Ledger {
   /// The recorded batch of the next step.
   package internal(set) var lease: Batch?
   var recording: Recording?
+  /// Groups of the source are on their way.
+  var isImporting = false
 
   var book: TicketBook
   var pool: ReusePool
@@ -138,6 +140,7 @@ package struct Ledger {
     case .lease(let asker, let request): handleLease(asker, request)
     case .commit(let asker, let commit): handleCommit(asker, commit)
     case .gone(let peer): handleGone(peer)
+    case .sourced(let arrivals): handleSourced(arrivals)
     case .stored(let keys): handleStored(keys)
     case .notStored(let keys, let refusal): handleNotStored(keys, refusal)
     case .recorded: handleRecorded()

@@ -22,6 +22,8 @@ package struct LedgerConfiguration: Sendable {
   package var reuse: ReuseRules?
   /// What the run's task and verifier do; empty for a run that was made without.
   package var definitions: [NamedDigest] = []
+  /// Groups come from another run's ledger, and nobody samples.
+  package var isOffline = false
 
   package init(
     run: String, lineage: String, settings: Document, groupsPerStep: Int, lagMax: Int, steps: Int,
@@ -42,13 +44,16 @@ package struct LedgerConfiguration: Sendable {
   }
 
   package init(_ settings: RunSettings, lineage: String) {
+    let isOffline = settings.replay.mode == .offline
     self.init(
       run: settings.run.name, lineage: lineage, settings: settings.resolved,
       groupsPerStep: settings.learner.groupsPerStep, lagMax: settings.learner.lagMax,
       steps: settings.run.steps,
       ticketLeaseNanoseconds: Int64(settings.replay.ticketLeaseSeconds * 1e9),
-      evaluationEvery: settings.evaluation.every, evaluationPrompts: settings.evaluation.prompts,
+      evaluationEvery: isOffline ? 0 : settings.evaluation.every,
+      evaluationPrompts: settings.evaluation.prompts,
       evaluationSamples: settings.evaluation.samples, reuse: ReuseRules(settings))
+    self.isOffline = isOffline
   }
 
   /// Training tickets of the whole run.

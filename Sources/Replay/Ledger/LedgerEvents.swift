@@ -95,6 +95,8 @@ package enum DropReason: String, Sendable, CaseIterable {
   case invalid
   /// Its bytes are not what their digest says.
   case corrupt
+  /// The run was forked before the step that would have trained it.
+  case forked
 }
 
 /// A group that will not be trained on: its ticket is reissued under the same number.
@@ -195,6 +197,8 @@ package enum Event: Equatable, Sendable {
   /// The connection is gone.
   case gone(Peer)
   // Results of actions.
+  /// Groups of the source, which are on their way to the disk; none when there is no room.
+  case sourced([Arrival])
   case stored([TicketKey])
   /// The disk has no room: nothing was written.
   case notStored([TicketKey], Refusal)
@@ -211,6 +215,9 @@ package enum Action: Equatable, Sendable {
   case reply(Asker, Reply)
   /// Write the group that has just arrived; answer with `stored` or `notStored`.
   case store(TicketKey)
+  /// Take the groups of these tickets from the source and write them; answer with `sourced`, then
+  /// `stored` or `notStored`.
+  case importGroups([Int])
   /// Count the drop on disk, and forget the group's row if it has one.
   case recordDrop(Drop)
   case recordEpoch(EpochRecord)

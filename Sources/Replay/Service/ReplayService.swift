@@ -42,6 +42,8 @@ package final class ReplayService {
   var ledger: Ledger
   var rules: GroupRules
   var cache: BlobCache
+  /// Nil but for an offline run.
+  var offline: OfflineFeed?
   let socket: Socket
   /// Who may come in; nil where there are no keys.
   let authenticator: Authenticator?
@@ -94,6 +96,8 @@ package final class ReplayService {
     let history = try store.history(reuse: configuration.reuse)
     ledger = Ledger(configuration, history: history, at: MonotonicClock.now)
     rules = GroupRules(settings: settings, initialModel: folder.initialModel)
+    if settings.replay.mode == .offline { rules.readModel(log: log) }
+    offline = try Self.feed(settings, store: store, rules: rules, log: log)
     cache = BlobCache(maximumBytes: settings.replay.maximumQueuedBytes / 2)
 
     var limits = SocketLimits()
@@ -314,6 +318,7 @@ package final class ReplayService {
     switch action {
     case .reply(let asker, let reply): try send(reply, to: asker)
     case .store(let key): collect(key)
+    case .importGroups(let numbers): try importGroups(numbers)
     case .recordDrop(let drop):
       if drop.key.purpose == .train, drop.wasAccepted { cache.forget(drop.key.number) }
       log.info("dropped \(drop.key): \(drop.reason.rawValue), \(drop.tokens) tokens")
@@ -348,6 +353,12 @@ package final class ReplayService {
     guard let group = arriving, group.group.key == key else {
       preconditionFailure("\(key) is to be stored and \(arriving?.group.key as Any) has come")
     }
+    collect(group)
+  }
+
+  /// Queues a group for the next commit.
+  func collect(_ group: PendingGroup) {
+    let key = group.group.key
     append(.group(group))
     pendingKeys.append(key)
     pendingBytes += group.blob.count

@@ -94,6 +94,11 @@ public struct LedgerOverview: Sendable, Equatable {
   public var evaluationGroups: Int
   public var tokens: Int
   public var dropped: [DropCount]
+  /// Where it was forked from; nil where it was not.
+  public var parent: Parentage?
+  /// Of an offline run: the ledger it learns from, and its lineage.
+  public var source: String?
+  public var sourceLineage: String?
 }
 
 public final class LedgerReader {
@@ -135,7 +140,24 @@ public final class LedgerReader {
       trainingGroups: try database.integer("SELECT count(*) FROM groups WHERE key >= 0"),
       evaluationGroups: try database.integer("SELECT count(*) FROM groups WHERE key < 0"),
       tokens: try database.integer("SELECT coalesce(sum(tokens), 0) FROM groups"),
-      dropped: reasons)
+      dropped: reasons, parent: try parentage(), source: try rows.setting("source"),
+      sourceLineage: try rows.setting("sourceLineage"))
+  }
+
+  /// Where this run was forked from; nil where it was not.
+  public func parentage() throws(LedgerError) -> Parentage? {
+    guard let text = try rows.setting("parent") else { return nil }
+    return try Parentage(text: text, path: database.path)
+  }
+
+  func announcement() throws(LedgerError) -> Announcement? { try rows.announcement() }
+
+  func storedGroup(_ key: TicketKey) throws(LedgerError) -> StoredGroup? { try rows.group(key) }
+
+  func trainingTickets() throws(LedgerError) -> [Int] {
+    try database.prepare("SELECT key FROM groups WHERE key >= 0 ORDER BY key").rows {
+      $0.integer(0)
+    }
   }
 
   /// Steps committed, without reading what they were.

@@ -154,4 +154,25 @@ struct LedgerRows {
       return row.text(1)
     }.first
   }
+
+  /// Where the learner serves, as it last said.
+  func announcement() throws(LedgerError) -> Announcement? {
+    guard let weights = try setting("weights") else { return nil }
+    let text = try setting("files") ?? "[]"
+    var files: [NamedDigest] = []
+    if let list = try? JSON.parse(Array(text.utf8), source: database.path),
+      case .array(let items) = list.value
+    {
+      for item in items {
+        guard case .string(let name)? = item["name"]?.value,
+          case .string(let digits)? = item["digest"]?.value,
+          let digest = Digest(hexadecimal: digits)
+        else { continue }
+        files.append(NamedDigest(name: name, digest: digest))
+      }
+    }
+    return Announcement(
+      weightsAddress: weights, announceAddress: try setting("announce") ?? "",
+      files: files)
+  }
 }

@@ -23,7 +23,7 @@ extension LedgerStore {
   package func history(reuse: ReuseRules? = nil) throws(LedgerError) -> LedgerHistory {
     var history = LedgerHistory()
     history.epoch = Int(try Self.setting("epoch", in: database) ?? "0") ?? 0
-    history.announcement = try announcement()
+    history.announcement = try rows.announcement()
     let record = try runRecord()
     history.fingerprint = record.newestFingerprint
     history.settingsSpans = record.spans
@@ -39,26 +39,6 @@ extension LedgerStore {
     try readDrops(into: &history)
     try readEvaluations(into: &history)
     return history
-  }
-
-  private func announcement() throws(LedgerError) -> Announcement? {
-    guard let weights = try Self.setting("weights", in: database) else { return nil }
-    let text = try Self.setting("files", in: database) ?? "[]"
-    var files: [NamedDigest] = []
-    if let list = try? JSON.parse(Array(text.utf8), source: path),
-      case .array(let items) = list.value
-    {
-      for item in items {
-        guard case .string(let name)? = item["name"]?.value,
-          case .string(let digits)? = item["digest"]?.value,
-          let digest = Digest(hexadecimal: digits)
-        else { continue }
-        files.append(NamedDigest(name: name, digest: digest))
-      }
-    }
-    return Announcement(
-      weightsAddress: weights, announceAddress: try Self.setting("announce", in: database) ?? "",
-      files: files)
   }
 
   private func readTickets(into history: inout LedgerHistory) throws(LedgerError) {

@@ -62,14 +62,7 @@ package final class LedgerStore {
   /// `settings` names, in words, those that must not change within a lineage.
   package init(path: String, newLineage: String, settings: String) throws(LedgerError) {
     self.path = path
-    database = try Database(path: path, mode: .readWrite)
-    _ = try Schema.checkedVersion(of: database)
-    try Self.makeDurable(database)
-    database.countLogPages()
-    // After an fsync that failed, the kernel may show pages of the log that are not on the disk.
-    // Folding writes them all anew, so that nothing rests on them.
-    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
-    try Self.check(database)
+    database = try Self.opened(path)
     try Schema.migrate(database)
     let recorded = try Self.setting("lineage", in: database)
     lineage = recorded ?? newLineage
@@ -84,6 +77,25 @@ package final class LedgerStore {
     guard begun == settings else {
       throw .otherSettings(path: path, recorded: begun, given: settings)
     }
+  }
+
+  /// Opens a copy that is about to get a lineage of its own.
+  init(forking path: String) throws(LedgerError) {
+    self.path = path
+    database = try Self.opened(path)
+    lineage = try Self.setting("lineage", in: database) ?? ""
+  }
+
+  private static func opened(_ path: String) throws(LedgerError) -> Database {
+    let database = try Database(path: path, mode: .readWrite)
+    _ = try Schema.checkedVersion(of: database)
+    try Self.makeDurable(database)
+    database.countLogPages()
+    // After an fsync that failed, the kernel may show pages of the log that are not on the disk.
+    // Folding writes them all anew, so that nothing rests on them.
+    _ = try database.value("PRAGMA wal_checkpoint(TRUNCATE)")
+    try Self.check(database)
+    return database
   }
 
   /// What `acknowledged` rests on: a log that is fsynced with each commit, and no mapped pages.
