@@ -250,6 +250,10 @@ extension Checkpoints {
     try fields.finish()
     var files: [(name: String, digest: String)] = []
     for member in members {
+      // A name that leaves the folder could be a device that never ends.
+      guard !member.key.contains("/"), !member.key.hasPrefix(".") else {
+        throw fields.error("files", "names \(member.key.prefix(100)), which is not a file of it")
+      }
       guard case .string(let digest) = member.value.value else {
         throw fields.error("files", "has a value that is not a digest")
       }
@@ -274,7 +278,7 @@ extension Checkpoints {
   }
 
   /// Over what state.json says but for the seal itself, written the shortest way.
-  static func seal(_ document: Document) -> Digest {
+  package static func seal(_ document: Document) -> Digest {
     Digest(of: Array(JSON.write(document).utf8))
   }
 
