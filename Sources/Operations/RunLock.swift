@@ -38,6 +38,8 @@ public final class RunLock: Sendable {
   /// The file stays: removing it would let two processes lock two files of one name.
   deinit {
     ftruncate(descriptor, 0)
+    // Closing alone would leave it to a child that another thread is just starting.
+    flock(descriptor, LOCK_UN)
     close(descriptor)
   }
 
