@@ -38,3 +38,26 @@ import Testing
     #expect(file.bytes[0] == UInt8(message.count))
   }
 }
+
+@Suite struct TraceTests {
+  @Test func `a trace has each step and its phases one after another, in microseconds`() throws {
+    let records: [Document] = [
+      .object([
+        ("step", 7), ("time/step", 0.5), ("time/forward", 0.2), ("time/backward", 0.25),
+        ("time/coverage", 0.9),
+      ]),
+      .object([("step", 8), ("time/step", 1), ("time/forward", 1)]),
+    ]
+    let trace = try JSON.parse(
+      Array(TraceFile(steps: records, name: "run").text.utf8), source: "trace")
+    guard case .array(let all)? = trace["traceEvents"]?.value else {
+      Issue.record("no events")
+      return
+    }
+    let events = all.filter { $0["ph"] == "X" }
+    #expect(
+      events.map { $0["name"] } == ["step 7", "forward", "backward", "step 8", "forward"])
+    #expect(events.map { $0["ts"] } == [0.0, 0.0, 200_000.0, 500_000.0, 500_000.0])
+    #expect(events.last?["dur"] == 1_000_000.0)
+  }
+}

@@ -9,7 +9,7 @@ struct ReportSource {
 
   init(_ run: RunFolder) throws { self.run = run }
 
-  /// Writes report.html; without a sentence the one written before is kept.
+  /// Writes report.html and trace.json; without a sentence the one written before is kept.
   func write(sentence: String?) throws {
     let path = "\(run.path)/sentence.txt"
     if let sentence { try Files.writeDurably(path, sentence + "\n") }
@@ -17,6 +17,7 @@ struct ReportSource {
       Files.exists(path) ? try Files.readText(path).split(separator: "\n").first : nil
     let page = ReportPage(facts: try facts(sentence: known.map(String.init)))
     try Files.writeDurably(run.report, page.html())
+    try Files.writeDurably(run.trace, TraceFile(try RunMetrics(run), name: run.name).text)
   }
 
   /// Seconds of all steps together, each counted once.
