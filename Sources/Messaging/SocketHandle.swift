@@ -32,6 +32,9 @@ final class SocketHandle {
 
   func close() {
     guard let pointer else { return }
+    // It stops telling its events first: whoever listens may be gone any moment, and libzmq's I/O
+    // thread would wait for it for ever, and every socket of the context with it.
+    zmq_socket_monitor(pointer, nil, 0)
     zmq_close(pointer)
     self.pointer = nil
   }
