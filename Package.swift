@@ -51,6 +51,7 @@ let package = Package(
     system("CSodium", package: "libsodium-dev"),
     system("CYAML", package: "libyaml-dev"),
     system("CJansson", package: "libjansson-dev"),
+    system("CMicroHTTPD", package: "libmicrohttpd-dev"),
     .target(name: "CSystem"),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
 
@@ -62,6 +63,7 @@ let package = Package(
     room("Tensors", ["COpenBLAS", "CKernels"]),
     room("Messaging", ["CZeroMQ", "CSodium"]),
     room("Patterns", ["CPCRE2"]),
+    room("HTTP", ["CMicroHTTPD"]),
     room("Operations", ["Documents", "CSystem"]),
 
     // Domain.
@@ -103,6 +105,7 @@ let package = Package(
     tests("Tensors", ["Tensors", "CKernels"]),
     tests("Messaging", ["Messaging", "CZeroMQ"]),
     tests("Patterns", ["Patterns"], exclude: ["Fixtures"]),
+    tests("HTTP", ["HTTP"]),
     tests("Operations", ["Operations", "Documents"]),
     tests("Tasks", ["Tasks", "Experience", "Documents"]),
     tests(

@@ -9,7 +9,7 @@
 swift_packages="libcurl4 libncurses6 libsqlite3-0 libxml2"
 # Libraries with their headers, and what Swift itself links with.
 build_packages="libzmq3-dev libsqlite3-dev libopenblas-dev libpcre2-dev libsodium-dev libyaml-dev
-  libjansson-dev binutils libc6-dev libstdc++-12-dev"
+  libjansson-dev libmicrohttpd-dev binutils libc6-dev libstdc++-12-dev"
 # An oracle in another language, faults at a system call, network namespaces.
 test_packages="python3 python3-venv strace iproute2 procps util-linux"
 # Scripts/faults besides: links that drop, clocks that jump, a kernel as a process to cut its power.

@@ -16,24 +16,26 @@ enum ImportTable {
     "Tensors": ["COpenBLAS", "CKernels"],
     "Messaging": ["CZeroMQ", "CSodium"],
     "Patterns": ["CPCRE2"],
+    "HTTP": ["CMicroHTTPD"],
     "Operations": ["Documents", "CSystem"],
     "Objectives": ["Experience"],
     "Tasks": ["Experience", "Documents", "Patterns"],
     "Wire": ["Experience", "Digests", "Documents", "Safetensors"],
     "Policy": ["Experience", "Digests", "Documents", "Safetensors", "Tensors", "Patterns"],
     "Replay": [
-      "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "CSQLite",
+      "Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "HTTP", "CSQLite",
     ],
     "Acting": [
       "Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations",
+      "HTTP",
     ],
     "Learning": [
       "Experience", "Digests", "Documents", "Safetensors", "Objectives", "Policy", "Wire",
-      "Messaging", "Operations",
+      "Messaging", "Operations", "HTTP",
     ],
-    "forage-actor": ["Acting", "Operations"],
-    "forage-replay": ["Replay", "Operations"],
-    "forage-learner": ["Learning", "Operations"],
+    "forage-actor": ["Acting", "Operations", "HTTP"],
+    "forage-replay": ["Replay", "Operations", "HTTP"],
+    "forage-learner": ["Learning", "Operations", "HTTP"],
     "forage": ["Commands"],
   ]
 
