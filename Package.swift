@@ -95,7 +95,9 @@ let package = Package(
       [
         "Experience", "Digests", "Documents", "Safetensors", "Tensors", "Messaging", "Operations",
         "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem",
-      ]),
+      ],
+      // `forage explain` tells what the page tells: a link to Docs/METRICS.md.
+      resources: [.embedInCode("Explain/METRICS.md")]),
     program("forage", ["Commands"]),
 
     // Tests: one target a library.
