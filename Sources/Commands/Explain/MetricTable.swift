@@ -14,6 +14,11 @@ package struct MetricMeaning: Equatable {
   package struct Part: Equatable {
     package let heading: String
     package let text: String
+
+    package init(heading: String, text: String) {
+      self.heading = heading
+      self.text = text
+    }
   }
 }
 
