@@ -23,6 +23,7 @@ public enum ForageProgram {
     (.check, "regenerate", RegenerateCommand.self),
     (.check, "data", DataCommand.self),
     (.measure, "bench", BenchCommand.self),
+    (.measure, "ablate", AblateCommand.self),
   ]
 
   /// Runs the program on its words; the status to exit with.

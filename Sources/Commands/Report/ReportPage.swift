@@ -220,7 +220,7 @@ struct ReportPage {
     return out + "</section>"
   }
 
-  private static let style = """
+  static let style = """
     :root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#e3e6ea;--page:#fff;
     --box:#f7f8fa}
     @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#333a42;

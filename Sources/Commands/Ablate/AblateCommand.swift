@@ -1,0 +1,192 @@
+// forage ablate: believe less, measure more. A grid of settings over seeds, one run after another
+// in a folder of its own, and a table of what each cell came to. Cut off, it goes on where it
+// stopped: a run that ended is kept, one that was under way is resumed.
+
+import Documents
+import Glibc
+import Operations
+
+enum AblateCommand: Command {
+  static let usage = Usage(
+    "forage ablate",
+    "Runs a grid of settings over seeds, and writes a table with intervals and a page of curves.",
+    positionals: [Usage.Positional("SWEEP", "cells, seeds and the settings they change (YAML)")],
+    options: [
+      .value("folder", "DIR", "where the runs go; runs/ablate-<name> without; an old one goes on"),
+      .flag("dry-run", "print the runs it would make, and stop"),
+      .flag("table", "write the table of what is there, and stop"),
+    ],
+    example: "forage ablate Configs/ablations/deviation.yaml")
+
+  static func run(_ arguments: Arguments) throws -> ExitCode {
+    let path = try arguments.required(0)
+    let sweep = try Sweep.load(path)
+    let folder = arguments.value("folder") ?? "runs/ablate-\(sweep.name)"
+    if arguments.flag("dry-run") {
+      for cell in sweep.cells {
+        for seed in sweep.seeds {
+          let words = sweep.overrides(cell, seed: seed).map { "--\($0)" }
+          Terminal.write("forage run \(sweep.config) \(words.joined(separator: " "))\n")
+        }
+      }
+      return .success
+    }
+    let runner = try SweepRunner(sweep, folder: folder)
+    if !arguments.flag("table"), try !runner.carryOut() {
+      try runner.write()
+      Terminal.write(
+        "\nstopped; continue with: forage ablate \(path) --folder \(folder)\n")
+      return .success
+    }
+    Terminal.write("\n" + (try runner.write()) + "\ntable: \(folder)/table.md\n")
+    Terminal.write("page:  \(folder)/ablation.html\n")
+    return .success
+  }
+}
+
+/// Carries a sweep out. Its folder has a run's folder for each cell and seed, and `results.jsonl`
+/// with a line for each that ended.
+struct SweepRunner {
+  private let sweep: Sweep
+  private let folder: String
+  private var results: String { "\(folder)/results.jsonl" }
+
+  init(_ sweep: Sweep, folder: String) throws {
+    self.sweep = sweep
+    self.folder = folder
+    try Files.makeFolder(folder)
+    try keepPlan()
+  }
+
+  /// A folder belongs to one plan: cells of another would stand in one table with these.
+  private func keepPlan() throws {
+    let path = "\(folder)/plan.txt"
+    let plan =
+      try ([sweep.config] + sweep.settings + sweep.cells.map(\.name))
+      .map { $0 + "\n" }.joined() + (Files.readText(sweep.config))
+    guard Files.exists(path) else { return try Files.writeDurably(path, plan) }
+    guard try Files.readText(path) == plan else {
+      throw Failure(
+        "continue the sweep in", on: folder,
+        happened: "its runs were made with other cells, settings or another config",
+        remedy: "name another folder with --folder, or remove this one", exitCode: .usage)
+    }
+  }
+
+  /// False when it was asked to stop.
+  func carryOut() throws -> Bool {
+    let signals = try SignalWatch()
+    let total = sweep.cells.count * sweep.seeds.count
+    let began = MonotonicClock.now
+    var number = 0
+    var made = 0
+    // Seed by seed, so that a sweep that is stopped early has whole columns to compare.
+    for seed in sweep.seeds {
+      for cell in sweep.cells {
+        number += 1
+        if try finished().contains(where: { $0.cell == cell.name && $0.seed == seed }) { continue }
+        let left = made == 0 ? "" : timeLeft(began, made: made, left: total - number + 1)
+        Terminal.write("run \(number) of \(total): \(cell.name), seed \(seed)\(left)\n")
+        guard let status = try carryOut(cell, seed, signals) else { return false }
+        made += 1
+        try record(cell, seed, status)
+      }
+    }
+    return true
+  }
+
+  private func timeLeft(_ began: Int64, made: Int, left: Int) -> String {
+    let each = MonotonicClock.seconds(since: began) / Double(made)
+    return ", about \(RunView.clock(each * Double(left))) to go"
+  }
+
+  /// The status a run ended with; nil when it was stopped with us.
+  private func carryOut(
+    _ cell: Sweep.Cell, _ seed: Int, _ signals: SignalWatch
+  ) throws -> ChildExit? {
+    let run = runFolder(cell, seed)
+    var words = ["run", "--plain"]
+    if run.isRun {
+      words += ["--resume", run.path]
+    } else {
+      words += [sweep.config, "--folder", run.path]
+      words += sweep.overrides(cell, seed: seed).map { "--\($0)" }
+    }
+    let log = "\(folder)/\(Files.name(of: run.path)).log"
+    let child = try ChildProcess(
+      try Files.realPath("/proc/self/exe"), words, output: .append(log), error: .append(log))
+    while true {
+      if let exit = child.wait(deadline: .after(seconds: 0.5)) {
+        if !exit.isSuccess {
+          Terminal.write("  it \(exit); its output: \(log)\n")
+        } else if try HeldOutResults(run).result("after") == nil {
+          // Somebody stopped that run alone.
+          return nil
+        }
+        return exit
+      }
+      if signals.isStopping {
+        _ = child.stop(deadline: .after(seconds: Self.stopSeconds))
+        return nil
+      }
+    }
+  }
+
+  /// A run takes 25 s at most to stop by itself.
+  private static let stopSeconds = 30.0
+
+  private func runFolder(_ cell: Sweep.Cell, _ seed: Int) -> RunFolder {
+    let index = sweep.cells.firstIndex(of: cell)! + 1
+    return RunFolder("\(folder)/cell-\(index)-seed-\(seed)")
+  }
+
+  private func record(_ cell: Sweep.Cell, _ seed: Int, _ exit: ChildExit) throws {
+    let status =
+      switch exit {
+      case .exited(let status): Int(status)
+      case .signaled(let signal): 128 + Int(signal)
+      }
+    try MetricsWriter(path: results).append(
+      .object([
+        ("cell", .string(cell.name)), ("seed", .integer(seed)), ("status", .integer(status)),
+      ]))
+  }
+
+  private func finished() throws -> [(cell: String, seed: Int, status: Int)] {
+    guard Files.exists(results) else { return [] }
+    var reader = MetricsReader(path: results)
+    var found: [(cell: String, seed: Int, status: Int)] = []
+    for line in try reader.read() {
+      guard let cell = line["cell"]?.stringValue, let seed = line["seed"]?.integerValue,
+        let status = line["status"]?.integerValue
+      else { continue }
+      found.append((cell, seed, status))
+    }
+    return found
+  }
+
+  /// Writes table, rows and page of what is there; the table.
+  @discardableResult
+  func write() throws -> String {
+    let ended = try finished()
+    var runs: [AblationRun] = []
+    var curves: [(cell: String, runs: [RunMetrics])] = []
+    for cell in sweep.cells {
+      var metrics: [RunMetrics] = []
+      for end in ended where end.cell == cell.name {
+        let run = runFolder(cell, end.seed)
+        let measures = end.status == 0 ? try AblationResults.measures(of: run) : [:]
+        runs.append(
+          AblationRun(cell: end.cell, seed: end.seed, status: end.status, measures: measures))
+        metrics.append(try RunMetrics(run))
+      }
+      curves.append((cell.name, metrics))
+    }
+    let results = AblationResults(cells: sweep.cells.map(\.name), runs: runs)
+    let page = AblationPage(name: sweep.name, results: results, curves: curves)
+    try Files.writeDurably("\(folder)/table.md", results.markdown())
+    try Files.writeDurably("\(folder)/table.csv", results.csv())
+    try Files.writeDurably("\(folder)/ablation.html", page.html())
+    return results.markdown()
+  }
+}
