@@ -21,7 +21,8 @@ struct ComputeLoop {
     let settings = try RunSettings(welcome.settings, source: "the settings of run \(welcome.run)")
     watchdog?.setPatience(seconds: settings.supervisor.patienceSeconds)
     let threads = [self.threads, settings.actor.threads, Machine.coreCount].first { $0 > 0 } ?? 1
-    let rollouts = try Rollouts(name: name, welcome: welcome, files: files, threads: threads)
+    let rollouts = try Rollouts(
+      name: name, welcome: welcome, files: files, threads: threads, strand: port.strand)
     guard port.give(.definitions(welcome.files + rollouts.definitions)) else { return }
     log.info("joined run \(welcome.run), lineage \(welcome.lineage), with \(threads) threads")
     try work(rollouts)
@@ -37,11 +38,17 @@ struct ComputeLoop {
       if named == nil { guard try takeNewest(than: newest, rollouts) else { return } }
       newest = max(newest, rollouts.version?.number ?? -1)
       let request = TicketRequest(version: rollouts.version, count: count)
+      let asked = MonotonicClock.now
       guard port.give(.tickets(request)),
         case .answer(let answer)? = port.receive("waiting for \(reason)")
       else { return }
+      let answered = MonotonicClock.now
+      port.strand.span(.ticketWait, from: asked, to: answered)
       switch answer {
       case .tickets(let tickets):
+        for ticket in tickets where ticket.key.purpose == .train {
+          port.strand.span(.ticket, id: ticket.key.number, from: asked, to: answered)
+        }
         reason = "replay to grant tickets"
         guard try fill(tickets, rollouts) else { return }
         // The rest of an evaluation goes to whoever holds its version: keep it till told otherwise.
@@ -55,9 +62,11 @@ struct ComputeLoop {
       case .wait(let wait):
         named = nil
         reason = wait.reason
-        port.pause(
-          milliseconds: max(1, wait.milliseconds), newerThan: rollouts.version?.number,
-          "waiting for \(reason)")
+        port.strand.measure(.pause) {
+          port.pause(
+            milliseconds: max(1, wait.milliseconds), newerThan: rollouts.version?.number,
+            "waiting for \(reason)")
+        }
       }
     }
   }
@@ -86,9 +95,11 @@ struct ComputeLoop {
       try load(fetched, rollouts)
       return true
     }
+    let asked = MonotonicClock.now
     guard port.give(.weights(version: number, isExact: isExact)),
       let delivery = port.receive("waiting for the learner to serve version \(number)")
     else { return false }
+    port.strand.span(.weightsWait, id: number, from: asked)
     switch delivery {
     case .weights(let fetched): try load(fetched, rollouts)
     case .gone(_, let sentence):
@@ -134,10 +145,9 @@ struct ComputeLoop {
         counted = $0
       })
     guard let groups else { return false }
-    for group in groups {
-      guard port.give(.group(group), bytes: group.payload.count) else { return false }
+    return port.strand.measure(.handOver, amount: groups.count) {
+      groups.allSatisfy { port.give(.group($0), bytes: $0.payload.count) }
     }
-    return true
   }
 }
 

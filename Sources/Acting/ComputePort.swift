@@ -69,7 +69,7 @@ package final class ComputePort: Sendable {
   private let newest: Monitor<FetchedSnapshot?>
   private let stopping = Atomic<Bool>(false)
   /// The compute thread's account of itself.
-  private let strand: Strand
+  package let strand: Strand
 
   /// `wake` tells the socket thread that there is an order.
   package init(wake: EventFD, strand: Strand = Strand("compute")) {

@@ -73,6 +73,9 @@ package struct Fetcher: Sendable {
     self.maximumSnapshotBytes = maximumSnapshotBytes
   }
 
+  /// The version whose bytes are on their way.
+  package var version: Int? { snapshot?.version.number }
+
   package var isIdle: Bool { goal == nil && outcome == nil }
 
   /// What it is doing, for a heartbeat.

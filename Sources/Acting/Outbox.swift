@@ -13,6 +13,13 @@ package struct EncodedGroup: Equatable, Sendable {
   package var digest: Digest
   /// Tokens of all completions.
   package var tokenCount: Int
+  /// When it was ready to go, in nanoseconds of this process's clock; no part of what it is.
+  package var madeAt: Int64 = 0
+
+  package static func == (left: Self, right: Self) -> Bool {
+    left.key == right.key && left.payload == right.payload && left.digest == right.digest
+      && left.tokenCount == right.tokenCount
+  }
 
   package init(key: TicketKey, payload: [UInt8], tokenCount: Int) {
     self.key = key

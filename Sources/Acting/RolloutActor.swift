@@ -13,7 +13,8 @@ public enum RolloutActor {
       let signals = try SignalWatch()
       let watchdog = try Watchdog(
         options.name, log: log,
-        accountPath: Environment.value(ProcessAccount.environmentName))
+        accountPath: Environment.value(ProcessAccount.environmentName),
+        spans: SpanRecorder.inherited(options.name, log: log))
       watchdog.endStopping(
         withinSeconds: SocketLoop.stopSeconds,
         because: "its tickets are given to others when their leases end"

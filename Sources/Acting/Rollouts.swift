@@ -27,6 +27,9 @@ package final class Rollouts {
   package private(set) var tokenCount = 0
 
   private let name: String
+  private let strand: Strand
+  /// When the weights held were ready to sample with; nil once a token has been.
+  private var readySince: Int64?
   private let lineage: String
   private let exercises: any Exercises
   private let tokenizer: Tokenizer
@@ -39,9 +42,11 @@ package final class Rollouts {
 
   /// Builds everything a run's tickets need but the weights.
   package init(
-    name: String, welcome: Welcome, files: [String: [UInt8]], threads: Int
+    name: String, welcome: Welcome, files: [String: [UInt8]], threads: Int,
+    strand: Strand = Strand("compute")
   ) throws {
     self.name = name
+    self.strand = strand
     lineage = welcome.lineage
     let source = "the settings of run \(welcome.run)"
     settings = try RunSettings(welcome.settings, source: source)
@@ -89,12 +94,17 @@ package final class Rollouts {
     guard claimed.lineage == lineage else {
       throw refuse("it is of another lineage than this run's, \(lineage)")
     }
-    let (written, tensors) = try SnapshotCodec.decode(fetched.bytes)
+    let began = MonotonicClock.now
+    let (written, tensors) = try strand.measure(.decodeWeights, id: claimed.number) {
+      try SnapshotCodec.decode(fetched.bytes)
+    }
     guard written == claimed else { throw refuse("its bytes say they are version \(written)") }
-    try transformer.load(tensors)
-    let digest = transformer.digest()
+    try strand.measure(.packWeights, id: claimed.number) { try transformer.load(tensors) }
+    let digest = strand.measure(.verifyWeights, id: claimed.number) { transformer.digest() }
     guard digest == claimed.digest else { throw refuse("its tensors have digest \(digest.short)") }
     version = claimed
+    readySince = MonotonicClock.now
+    strand.span(.swap, id: claimed.number, from: began, amount: fetched.bytes.count)
   }
 
   /// Samples and judges the tickets in one batch, in order. Nil when `shouldStop` said so.
@@ -108,14 +118,18 @@ package final class Rollouts {
     for (ticket, exercise) in zip(tickets, exercises) {
       requests.append(try request(ticket.key, exercise))
     }
-    guard let sampled = generator.generate(requests, shouldStop: shouldStop, progress: progress)
+    guard let sampled = sample(requests, shouldStop: shouldStop, progress: progress)
     else { return nil }
     let sampledAt = MonotonicClock.now
     var groups: [EncodedGroup] = []
     for (index, ticket) in tickets.enumerated() {
-      let trajectories = sampled[index].map {
-        Trajectory(completion: $0, verdict: judge(exercises[index], $0))
+      let number = ticket.key.purpose == .train ? ticket.key.number : -1
+      let trajectories = strand.measure(.verify, id: number) {
+        sampled[index].map {
+          Trajectory(completion: $0, verdict: judge(exercises[index], $0))
+        }
       }
+      let judgedAt = MonotonicClock.now
       groups.append(
         try encode(
           TrajectoryGroup(
@@ -125,9 +139,48 @@ package final class Rollouts {
             numericClass: numericClass,
             times: RolloutTimes(
               ticketNanoseconds: started, sampledNanoseconds: sampledAt,
-              judgedNanoseconds: MonotonicClock.now))))
+              judgedNanoseconds: judgedAt))))
+      strand.span(
+        .encode, id: number, from: judgedAt, to: groups[index].madeAt,
+        amount: groups[index].payload.count)
+      if number >= 0 {
+        strand.span(
+          .rollout, id: number, from: started, to: groups[index].madeAt,
+          amount: groups[index].tokenCount)
+      }
     }
     return groups
+  }
+
+  /// Samples, and notes how long prefills and decodes took.
+  private func sample(
+    _ requests: [GenerationRequest], shouldStop: () -> Bool, progress: (Int) -> Void
+  ) -> [[Completion]]? {
+    let number = version?.number ?? -1
+    let rows = requests.reduce(0) { $0 + $1.prompt.count }
+    var since = MonotonicClock.now
+    var tokens = 0
+    var told = 0
+    return generator.generate(
+      requests, shouldStop: shouldStop,
+      progress: {
+        tokens = $0
+        progress($0)
+      },
+      enter: { part in
+        let now = MonotonicClock.now
+        switch part {
+        case .prefill: break
+        case .decode:
+          strand.span(.prefill, id: number, from: since, to: now, amount: rows)
+          if let readySince { strand.span(.firstToken, id: number, from: readySince, to: now) }
+          readySince = nil
+        case .gather:
+          strand.span(.decode, id: number, from: since, to: now, amount: tokens - told)
+          told = tokens
+        }
+        since = now
+      })
   }
 
   // MARK: one ticket
@@ -190,7 +243,9 @@ package final class Rollouts {
     let tokens = group.trajectories.reduce(0) { $0 + $1.completion.tokens.count }
     groupCount += 1
     tokenCount += tokens
-    return EncodedGroup(key: group.key, payload: payload, tokenCount: tokens)
+    var encoded = EncodedGroup(key: group.key, payload: payload, tokenCount: tokens)
+    encoded.madeAt = MonotonicClock.now
+    return encoded
   }
 }
 

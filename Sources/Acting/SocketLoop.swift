@@ -33,15 +33,23 @@ final class SocketLoop {
 
   private var conversation: Conversation
   private var replay: DealerClient
-  private var unsentToReplay: [Frames] = []
+  private var unsentToReplay: [Unsent] = []
+  private var times: MessageTimes
   private var welcome: Welcome?
 
   private var fetcher = Fetcher(maximumFileBytes: Rollouts.maximumFileBytes)
   private var plan: FetchPlan?
   private var weights: DealerClient?
-  private var unsentToWeights: [Frames] = []
+  private var unsentToWeights: [Unsent] = []
   private var announcements: Announcements?
   private var weightsConnectedAt = 0
+
+  /// A message that waits for its connection; `ticket` where it carries a group.
+  private struct Unsent {
+    var frames: Frames
+    var ticket: TicketKey?
+    var bytes: Int { frames.reduce(0) { $0 + $1.count } }
+  }
 
   /// Why it ended well; nil while it runs.
   private var ending: String?
@@ -52,6 +60,7 @@ final class SocketLoop {
   ) throws {
     self.watchdog = watchdog
     strand = watchdog?.strand("sockets") ?? Strand("sockets")
+    times = MessageTimes(strand)
     self.options = options
     self.log = log
     self.wake = wake
@@ -141,7 +150,9 @@ final class SocketLoop {
     while conversation.hasRoom, let order = port.orders.pop().element {
       switch order {
       case .tickets(let request): conversation.askForTickets(request, now: Self.now)
-      case .group(let group): conversation.submit(group, now: Self.now)
+      case .group(let group):
+        times.take(group)
+        conversation.submit(group, now: Self.now)
       case .release(let key): conversation.release(key)
       case .definitions(let definitions): conversation.declare(definitions, now: Self.now)
       case .weights(let version, let isExact):
@@ -160,14 +171,18 @@ final class SocketLoop {
   private func receive() throws {
     while let frames = try replay.socket.receive() {
       do {
-        conversation.receive(try Envelope<Reply>(decoding: frames), now: Self.now)
+        let envelope = try Envelope<Reply>(decoding: frames)
+        if case .acknowledged(let key) = envelope.body { times.acknowledged(key) }
+        conversation.receive(envelope, now: Self.now)
       } catch {
         log.warning("a message of replay was left aside: \(error.sentence)")
       }
     }
     while let frames = try weights?.socket.receive() {
       do {
-        fetcher.receive(try Envelope<BlobReply>(decoding: frames), now: Self.now)
+        let envelope = try Envelope<BlobReply>(decoding: frames)
+        times.receive(envelope, version: fetcher.version)
+        fetcher.receive(envelope, now: Self.now)
       } catch {
         log.warning("a message of the weight server was left aside: \(error.sentence)")
       }
@@ -186,7 +201,10 @@ final class SocketLoop {
   private func carryOut() throws {
     for action in conversation.takeActions() {
       switch action {
-      case .send(let envelope): unsentToReplay.append(envelope.encoded())
+      case .send(let envelope):
+        var message = Unsent(frames: envelope.encoded())
+        if case .submit(let submission) = envelope.body { message.ticket = submission.key }
+        unsentToReplay.append(message)
       case .reconnect:
         unsentToReplay = []
         replay = try Self.connect(to: options.address, peer: "replay", in: context, keys)
@@ -243,7 +261,9 @@ final class SocketLoop {
 
   private func fetch() throws {
     guard plan != nil else { return }
-    if let outcome = fetcher.takeOutcome(), let result = plan?.finish(outcome) {
+    let outcome = fetcher.takeOutcome()
+    if let outcome { times.fetched(outcome) }
+    if let outcome, let result = plan?.finish(outcome) {
       switch result {
       case .files(let files): try deliver(files)
       case .demanded(let fetched): port.deliver(.weights(fetched))
@@ -256,9 +276,14 @@ final class SocketLoop {
           remedy: "start learner and actor from one build of forage", exitCode: .badInput)
       }
     }
+    let wasIdle = fetcher.goal == nil
     plan?.begin(&fetcher, now: Self.now)
+    if wasIdle, fetcher.goal != nil { times.begin() }
     try reviveWeights()
-    for request in fetcher.takeRequests() { unsentToWeights.append(request.encoded()) }
+    for request in fetcher.takeRequests() {
+      times.ask(request)
+      unsentToWeights.append(Unsent(frames: request.encoded()))
+    }
   }
 
   private func deliver(_ files: [String: [UInt8]]) throws {
@@ -295,20 +320,29 @@ final class SocketLoop {
   // MARK: moving and waiting
 
   private func send() throws {
-    try Self.send(&unsentToReplay, to: replay)
-    if let weights { try Self.send(&unsentToWeights, to: weights) }
+    try send(&unsentToReplay, to: replay)
+    if let weights { try send(&unsentToWeights, to: weights) }
   }
 
   /// Sends in order until there is no room or no connection. Whatever is not answered is asked
   /// again in time, so what exceeds the bound may be left out.
-  private static func send(_ messages: inout [Frames], to client: DealerClient) throws {
+  private func send(_ messages: inout [Unsent], to client: DealerClient) throws {
     var count = 0
-    while count < messages.count, try client.socket.send(messages[count]) == .sent { count += 1 }
+    while count < messages.count {
+      let began = MonotonicClock.now
+      guard try client.socket.send(messages[count].frames) == .sent else { break }
+      if let key = messages[count].ticket {
+        times.submitted(key, bytes: messages[count].bytes, from: began)
+      }
+      count += 1
+    }
     messages.removeFirst(count)
-    if messages.count > maximumUnsent { messages.removeFirst(messages.count - maximumUnsent) }
-    var bytes = messages.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } }
-    while bytes > maximumUnsentBytes, messages.count > 1 {
-      bytes -= messages.removeFirst().reduce(0) { $0 + $1.count }
+    if messages.count > Self.maximumUnsent {
+      messages.removeFirst(messages.count - Self.maximumUnsent)
+    }
+    var bytes = messages.reduce(0) { $0 + $1.bytes }
+    while bytes > Self.maximumUnsentBytes, messages.count > 1 {
+      bytes -= messages.removeFirst().bytes
     }
   }
 

@@ -38,6 +38,10 @@ public final class Learner {
   private var trainer: CohortTrainer { taker.trainer }
   private var phases = PhaseTimer()
   private var phase = ""
+  private var phaseSince = MonotonicClock.now
+  /// What spans of phases belong to, and when its wall time began.
+  private var stepUnderway: Int
+  private var stepSince = MonotonicClock.now
   private var state = "starting"
   private var stateSince = MonotonicClock.now
   private var skippedInARow = 0
@@ -60,6 +64,7 @@ public final class Learner {
     isStopping = parts.isStopping
     link = parts.link
     strand = parts.strand
+    stepUnderway = parts.taker.version.number
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
       maximumPromptTokens: taker.trainer.policy.configuration.maximumPositions,
@@ -193,8 +198,11 @@ public final class Learner {
   private func publish(pinned: [Int]) throws {
     enter("publish")
     server.pin(Set(pinned))
-    server.publish(
-      version, bytes: SnapshotCodec.encode(trainer.policy.copyWeights(), version: version))
+    let weights = strand.measure(.snapshot, id: version.number) { trainer.policy.copyWeights() }
+    let bytes = strand.measure(.encodeWeights, id: version.number) {
+      SnapshotCodec.encode(weights, version: version)
+    }
+    server.publish(version, bytes: bytes)
     FaultHooks.reach("published")
   }
 
@@ -211,7 +219,11 @@ public final class Learner {
     }
     let received = lease.actors.reduce(0) { $0 + $1.bytesReceived }
     defer { lastReceived = received }
-    let report = phases.finish()
+    let end = MonotonicClock.now
+    let report = phases.finish(now: end)
+    notePhase(until: end)
+    strand.span(.step, id: step, from: stepSince, to: end, amount: result.rows)
+    (phase, stepUnderway, stepSince) = ("", step + 1, end)
     // Writing the record takes its time from the step that follows.
     enter("record")
     let served = server.counters.bytesServed
@@ -330,7 +342,9 @@ public final class Learner {
 
   private func enter(_ phase: String) {
     FaultHooks.reach(phase)
-    phases.enter(phase)
+    let now = MonotonicClock.now
+    phases.enter(phase, now: now)
+    notePhase(until: now)
     self.phase = phase
     switch phase {
     case "lease_wait": setState("waiting for replay to lease step \(version.number)")
@@ -338,6 +352,14 @@ public final class Learner {
     default: setState("step \(version.number): \(phase)")
     }
     beat()
+  }
+
+  /// The phase that ends here is a span of its step.
+  private func notePhase(until now: Int64) {
+    if let name = SpanName(text: phase) {
+      strand.span(name, id: stepUnderway, from: phaseSince, to: now)
+    }
+    phaseSince = now
   }
 
   private func setState(_ text: String) {

@@ -93,7 +93,9 @@ public enum LearnerProgram {
     let settings = try RunSettings.load(path: run.settings)
     let watchdog = try Watchdog(
       "learner", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
-      accountPath: run.account("learner"))
+      accountPath: run.account("learner"),
+      spans: SpanRecorder(
+        "learner", run: run, maximumBytes: settings.trace.maximumBytes, log: log))
     defer { watchdog.finish() }
     watchdog.endStopping(
       withinSeconds: stopSeconds,

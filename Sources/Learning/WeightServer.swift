@@ -201,6 +201,8 @@ public final class WeightServer: Sendable {
     private let store: Monitor<Store>
     private let wake: EventFD
     private let log: Log
+    /// What the answer under way carries of a version.
+    private var served: (version: Int, bytes: Int)?
 
     init(_ addresses: Addresses, store: Monitor<Store>, wake: EventFD, log: Log) throws {
       self.store = store
@@ -237,10 +239,14 @@ public final class WeightServer: Sendable {
         if isStopping { return }
         if isNews || nextAnnouncement.hasPassed {
           nextAnnouncement = .after(seconds: WeightServer.announceSeconds)
-          if let newest { _ = try publisher.send([newest.encodedAnnouncement()]) }
+          if let newest {
+            try strand.measure(.announce, id: newest.version.number) {
+              _ = try publisher.send([newest.encodedAnnouncement()])
+            }
+          }
         }
         try watchDoors()
-        try answerRequests()
+        try answerRequests(strand)
         strand.turn(until: nextAnnouncement)
         try poller.wait(timeoutMilliseconds: Int(nextAnnouncement.pollMilliseconds))
       }
@@ -254,7 +260,7 @@ public final class WeightServer: Sendable {
       store.withLock { $0.counters.turnedAway = strangers.total }
     }
 
-    private func answerRequests() throws {
+    private func answerRequests(_ strand: Strand) throws {
       for _ in 0..<WeightServer.requestsPerTurn {
         guard let message = try router.receiveSigned() else { return }
         let frames = message.frames
@@ -267,6 +273,8 @@ public final class WeightServer: Sendable {
           _ = try router.send([peer] + answer.encoded())
           continue
         }
+        let began = MonotonicClock.now
+        served = nil
         let answer: Envelope<BlobReply>
         do {
           let request = try Envelope<BlobRequest>(decoding: Array(frames.dropFirst()))
@@ -278,6 +286,8 @@ public final class WeightServer: Sendable {
         }
         if try router.send([peer] + answer.encoded()) != .sent {
           store.withLock { $0.counters.answersDropped += 1 }
+        } else if let served {
+          strand.span(.serveChunk, id: served.version, from: began, amount: served.bytes)
         }
       }
     }
@@ -334,6 +344,7 @@ public final class WeightServer: Sendable {
     }
 
     private func tally(_ count: Int, version: Int?, peer: [UInt8]) {
+      served = version.map { ($0, count) }
       var name = peer.reduce("") { $0 + ($1 < 16 ? "0" : "") + String($1, radix: 16) }
       store.withLock {
         $0.counters.bytesServed += count

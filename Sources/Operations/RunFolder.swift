@@ -50,6 +50,10 @@ public struct RunFolder: Sendable, Equatable {
 
   public func log(_ role: String) -> String { "\(logs)/\(role).log" }
 
+  /// What each process spent its time on (`SpanFile`).
+  public var spansFolder: String { "\(path)/spans" }
+  public func spans(_ process: String) -> String { "\(spansFolder)/\(process).spans" }
+
   /// What a process says of itself once a second (`ProcessAccount`).
   public func account(_ role: String) -> String { "\(logs)/\(role).doing.json" }
 

@@ -43,11 +43,14 @@ public final class Strand: Sendable {
   private let facts: Mutex<Facts>
   private let events: EventRing?
   private let hang: HangPoint?
+  /// Where its thread notes what took time; nil where nobody keeps that.
+  public let spans: SpanRing?
 
   /// Without `events` nothing is remembered of its changes.
-  public init(_ name: String, events: EventRing? = nil) {
+  public init(_ name: String, events: EventRing? = nil, spans: SpanRing? = nil) {
     self.name = name
     self.events = events
+    self.spans = spans
     facts = Mutex(Facts(at: MonotonicClock.now))
     hang = HangPoint(of: name)
   }

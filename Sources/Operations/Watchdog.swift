@@ -60,6 +60,7 @@ public final class Watchdog: Sendable {
   public let name: String
   public let events: EventRing
   private let log: Log
+  private let spans: SpanRecorder?
   private let state: Mutex<State>
   private let stopping: Mutex<Stop?>
 
@@ -69,12 +70,15 @@ public final class Watchdog: Sendable {
     var because: String
   }
 
-  /// `accountPath`: where to write once a second what the strands say (`ProcessAccount`).
+  /// `accountPath`: where to write once a second what the strands say (`ProcessAccount`); `spans`
+  /// go to their file as often.
   public init(
-    _ name: String, log: Log, patienceSeconds: Double = patienceSeconds, accountPath: String? = nil
+    _ name: String, log: Log, patienceSeconds: Double = patienceSeconds,
+    accountPath: String? = nil, spans: SpanRecorder? = nil
   ) throws(Failure) {
     self.name = name
     self.log = log
+    self.spans = spans
     events = log.events
     state = Mutex(State(patience: Self.nanoseconds(patienceSeconds)))
     stopping = Mutex(nil)
@@ -99,13 +103,14 @@ public final class Watchdog: Sendable {
         isFirst = false
         guard let self, !self.isDone else { return }
         file.write(self.account)
+        self.spans?.flush()
       }
     }
   }
 
   /// A strand of this process, watched from now on; its first is what the process is about.
   public func strand(_ name: String) -> Strand {
-    let strand = Strand(name, events: events)
+    let strand = Strand(name, events: events, spans: spans?.ring(strand: name))
     state.withLock {
       precondition($0.strands.count < Self.maximumStrands, "\($0.strands.count + 1) strands")
       $0.strands.append(strand)
@@ -146,7 +151,10 @@ public final class Watchdog: Sendable {
   }
 
   /// No more watching: the process is about to end by itself.
-  public func finish() { state.withLock { $0.isDone = true } }
+  public func finish() {
+    state.withLock { $0.isDone = true }
+    spans?.flush()
+  }
 
   deinit { finish() }
 

@@ -36,6 +36,13 @@ public struct GenerationRequest: Equatable, Sendable {
   }
 }
 
+/// What a generator does next.
+public enum GenerationPart: Sendable {
+  case prefill, decode
+  /// A wave is done: its completions are put together.
+  case gather
+}
+
 /// Samples completions from a transformer.
 public final class Generator<B: Backend> {
   /// Keys and values held at a time; requests beyond it wait for a wave of their own.
@@ -53,17 +60,18 @@ public final class Generator<B: Backend> {
   public init(_ transformer: Transformer<B>) { self.transformer = transformer }
 
   /// The samples of each request, in order. `shouldStop` is asked once a token step; true ends at
-  /// once with nil. `progress` hears how many tokens have been sampled so far.
+  /// once with nil. `progress` hears how many tokens have been sampled so far, `enter` what begins.
   public func generate(
     _ requests: [GenerationRequest], shouldStop: () -> Bool = { false },
-    progress: (Int) -> Void = { _ in }
+    progress: (Int) -> Void = { _ in }, enter: (GenerationPart) -> Void = { _ in }
   ) -> [[Completion]]? {
     var answers: [[Completion]] = []
     var sampled = 0
     for wave in waves(requests) {
       guard
         let part = generateWave(
-          Array(requests[wave]), shouldStop: shouldStop, progress: { progress(sampled + $0) })
+          Array(requests[wave]), shouldStop: shouldStop, progress: { progress(sampled + $0) },
+          enter: enter)
       else { return nil }
       sampled += part.reduce(0) { $0 + $1.reduce(0) { $0 + $1.tokens.count } }
       answers += part
@@ -97,7 +105,8 @@ public final class Generator<B: Backend> {
   }
 
   private func generateWave(
-    _ requests: [GenerationRequest], shouldStop: () -> Bool, progress: (Int) -> Void
+    _ requests: [GenerationRequest], shouldStop: () -> Bool, progress: (Int) -> Void,
+    enter: (GenerationPart) -> Void
   ) -> [[Completion]]? {
     var samples: [Sample] = []
     for (index, request) in requests.enumerated() {
@@ -113,7 +122,9 @@ public final class Generator<B: Backend> {
     prepareCaches(
       slots: samples.count,
       capacity: requests.map { $0.prompt.count + $0.maximumNewTokens }.max() ?? 0)
+    enter(.prefill)
     guard prefill(requests, &samples, shouldStop: shouldStop) else { return nil }
+    enter(.decode)
     var sampled = samples.count
     var live = samples.indices.filter { samples[$0].finish == nil }
     while !live.isEmpty {
@@ -123,6 +134,7 @@ public final class Generator<B: Backend> {
       progress(sampled)
       live.removeAll { samples[$0].finish != nil }
     }
+    enter(.gather)
     return gather(requests, samples)
   }
 

@@ -42,7 +42,9 @@ public enum ReplayProgram {
     let settings = try RunSettings.load(path: folder.settings)
     let watchdog = try Watchdog(
       "replay", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
-      accountPath: folder.account("replay"))
+      accountPath: folder.account("replay"),
+      spans: SpanRecorder(
+        "replay", run: folder, maximumBytes: settings.trace.maximumBytes, log: log))
     defer { watchdog.finish() }
     let isStopping = { @Sendable in signals.isStopping || parent?.isOrphaned ?? false }
     watchdog.endStopping(

@@ -206,7 +206,11 @@ final class RunTraining {
           arguments: [replay, "--name", "actor-\(index)", "--threads", String(actorThreads)]
             + keyed,
           logPath: run.log("actor-\(index)"), stopSeconds: actorStopSeconds,
-          environment: [ProcessAccount.environmentName: run.account("actor-\(index)")]))
+          environment: [
+            ProcessAccount.environmentName: run.account("actor-\(index)"),
+            SpanRecorder.environmentName:
+              "\(settings.trace.maximumBytes):\(run.spans("actor-\(index)"))",
+          ]))
     }
     return plans
   }

@@ -193,6 +193,7 @@ struct SettingsFields {
   let evaluation: Fields
   let network: Fields
   let supervisor: Fields
+  let trace: Fields
 
   init(_ fields: Fields) throws(DocumentError) {
     run = try fields.section("run")
@@ -207,5 +208,6 @@ struct SettingsFields {
     evaluation = try fields.section("evaluation")
     network = try fields.section("network")
     supervisor = try fields.section("supervisor")
+    trace = try fields.section("trace")
   }
 }

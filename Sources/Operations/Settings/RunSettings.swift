@@ -20,6 +20,7 @@ public struct RunSettings: Sendable {
   public var evaluation: EvaluationSection
   public var network: NetworkSection
   public var supervisor: SupervisorSection
+  public var trace: TraceSection
 
   /// Reads the whole document; `source` names the file in errors.
   public init(_ document: Document, source: String) throws(DocumentError) {
@@ -37,6 +38,7 @@ public struct RunSettings: Sendable {
     evaluation = try EvaluationSection(sections.evaluation)
     network = try NetworkSection(sections.network)
     supervisor = try SupervisorSection(sections.supervisor)
+    trace = try TraceSection(sections.trace)
     let format = try fields.integer("format", default: Self.format, in: 0...Int.max)
     guard format == Self.format else {
       throw fields.error(
@@ -326,5 +328,18 @@ public struct SupervisorSection: Sendable {
     maximumBackoffSeconds = try fields.number("maximumBackoffSeconds", default: 30, in: 0.01...3600)
     stallSeconds = try fields.number("stallSeconds", default: 300, in: 1...86_400)
     hangSeconds = try fields.number("hangSeconds", default: 0, in: 0...86_400)
+  }
+}
+
+/// What is kept of what each process spent its time on.
+public struct TraceSection: Sendable {
+  /// Of each process's span file, both halves; 0 keeps none.
+  public var maximumBytes: Int
+
+  init(_ fields: Fields) throws(DocumentError) {
+    maximumBytes = try fields.integer("maximumBytes", default: 64 << 20, in: 0...(1 << 30))
+    if maximumBytes > 0, maximumBytes < 1 << 16 {
+      throw fields.error("maximumBytes", "expected 0, for no spans, or at least \(1 << 16)")
+    }
   }
 }

@@ -33,7 +33,7 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
 
   private static let free = [
     "run.name", "run.threads", "learner.threads", "learner.keepCheckpoints", "actor", "network",
-    "supervisor", "evaluation.every", "replay.ticketLeaseSeconds", "replay.commitGroups",
+    "supervisor", "trace", "evaluation.every", "replay.ticketLeaseSeconds", "replay.commitGroups",
     "replay.commitWaitMilliseconds", "replay.maximumGroupBytes", "replay.maximumQueuedBytes",
     "replay.diskReserveBytes",
   ]

@@ -23,6 +23,9 @@ struct BlobCache {
 
   func blob(_ number: Int) -> [UInt8]? { blobs[number] }
 
+  /// When the ticket's group arrived in this process; nil for one that came before it began.
+  func arrival(_ number: Int) -> Int64? { arrivals[number] }
+
   /// Milliseconds since these groups arrived, mean and greatest, of those this process received.
   func waits(of numbers: [Int], at now: Int64) -> (mean: Int, greatest: Int) {
     let waits = numbers.compactMap { arrivals[$0] }.map { Int((now - $0) / 1_000_000) }

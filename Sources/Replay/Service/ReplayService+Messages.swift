@@ -33,6 +33,7 @@ struct ServiceCounters {
 extension ReplayService {
   /// One message of a peer: its identity, then the envelope's frames.
   func handle(_ frames: Frames, under key: PublicKey?) throws {
+    let began = MonotonicClock.now
     let peer = Peer(frames[0])
     count(peer) {
       $0.messages += 1
@@ -53,7 +54,14 @@ extension ReplayService {
     switch envelope.body {
     case .hello(let hello): try handle(hello, asker, under: key)
     case .tickets(let request): try feed(.tickets(asker, request))
-    case .submit(let submission): try handle(submission, envelope.payload, asker)
+    case .submit(let submission):
+      let received = MonotonicClock.now
+      try handle(submission, envelope.payload, asker)
+      guard submission.key.purpose == .train else { return }
+      let bytes = envelope.payload.reduce(0) { $0 + $1.count }
+      strand.span(
+        .receive, id: submission.key.number, from: began, to: received, amount: bytes)
+      strand.span(.validate, id: submission.key.number, from: received, amount: bytes)
     case .heartbeat(let heartbeat): try feed(.heartbeat(asker, heartbeat))
     case .lease(let request): try feed(.lease(asker, request))
     case .commit(let commit): try feed(.commit(asker, commit))
@@ -131,8 +139,14 @@ extension ReplayService {
   /// request is safe to ask again.
   func send(_ reply: Reply, to asker: Asker, payload: [[UInt8]] = []) throws {
     if case .refused(let refusal) = reply { counters.refused[refusal.code, default: 0] += 1 }
+    let began = MonotonicClock.now
     let envelope = Envelope(id: asker.id, body: reply, payload: payload)
     let frames = [asker.peer.bytes] + envelope.encoded()
+    defer {
+      if case .acknowledged(let key) = reply, key.purpose == .train {
+        strand.span(.acknowledge, id: key.number, from: began)
+      }
+    }
     switch try socket.send(frames) {
     case .sent:
       count(asker.peer) { $0.bytesSent += frames.reduce(0) { $0 + $1.count } }

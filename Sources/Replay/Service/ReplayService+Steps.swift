@@ -33,6 +33,8 @@ extension ReplayService {
   func recordCommit(_ commit: CommitRecord) throws {
     guard try flush() else { return try feed(.notRecorded(busy("the disk is full"))) }
     let step = commit.commit.step
+    let began = MonotonicClock.now
+    defer { strand.span(.recordStep, id: step, from: began) }
     try record {
       try store.record(commit) { number throws(LedgerError) in try self.group(number) }
       for number in commit.commit.tickets { cache.forget(number) }
@@ -89,6 +91,15 @@ extension ReplayService {
       var share = share
       share.bytesReceived = counters.links[peer]?.bytesReceived ?? 0
       return share
+    }
+    let began = MonotonicClock.now
+    for number in batch.tickets {
+      guard let since = cache.arrival(number) else { continue }
+      strand.span(.queued, id: number, from: since, to: began, amount: batch.step)
+    }
+    defer {
+      strand.span(
+        .lease, id: batch.step, from: began, amount: blobs.reduce(0) { $0 + $1.count })
     }
     let waits = cache.waits(of: batch.tickets, at: MonotonicClock.now)
     batch.waitMeanMilliseconds = waits.mean

@@ -56,6 +56,8 @@ package final class ReplayService {
   /// Waits for the next commit, in order.
   private(set) var pending: [PendingWrite] = []
   private var pendingKeys: [TicketKey] = []
+  /// When each of them began to wait.
+  private var pendingTimes: [Int64] = []
   private(set) var pendingBytes = 0
   private var pendingSince: Int64 = 0
   /// The group under judgement: what `store` refers to.
@@ -74,7 +76,7 @@ package final class ReplayService {
   private var nextFold: Int64 = 0
   let started = MonotonicClock.now
   private let watchdog: Watchdog?
-  private let strand: Strand
+  let strand: Strand
 
   /// Opens the ledger and listens. Throws `LedgerError`, `MessagingError` or `Failure`.
   package init(
@@ -359,10 +361,12 @@ package final class ReplayService {
   /// Queues a group for the next commit.
   func collect(_ group: PendingGroup) {
     let key = group.group.key
+    let now = MonotonicClock.now
     append(.group(group))
     pendingKeys.append(key)
+    pendingTimes.append(now)
     pendingBytes += group.blob.count
-    if key.purpose == .train { cache.keep(key.number, group.blob, at: MonotonicClock.now) }
+    if key.purpose == .train { cache.keep(key.number, group.blob, at: now) }
   }
 
   private func flushIfDue() throws {
@@ -377,7 +381,9 @@ package final class ReplayService {
     guard !pending.isEmpty else { return true }
     let keys = pendingKeys
     let event: Event
+    let began = MonotonicClock.now
     let isWritten = try isWritten(pending)
+    noteCommit(from: began)
     if isWritten {
       if isDiskFull { log.info("the disk has room again: groups are taken") }
       isDiskFull = false
@@ -396,9 +402,20 @@ package final class ReplayService {
       event = .notStored(keys, busy("the disk is full"))
     }
     pendingKeys.removeAll(keepingCapacity: true)
+    pendingTimes.removeAll(keepingCapacity: true)
     pendingBytes = 0
     if !keys.isEmpty { try feed(event) }
     return isWritten
+  }
+
+  private func noteCommit(from began: Int64) {
+    guard strand.spans != nil else { return }
+    let end = MonotonicClock.now
+    strand.span(.commit, id: counters.commits, from: began, to: end, amount: pendingKeys.count)
+    for (key, since) in zip(pendingKeys, pendingTimes) where key.purpose == .train {
+      strand.span(.groupWait, id: key.number, from: since, to: began)
+      strand.span(.fsync, id: key.number, from: began, to: end)
+    }
   }
 
   /// False when the disk is full; any other fault of the storage ends the process, because after a
