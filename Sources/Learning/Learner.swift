@@ -45,6 +45,9 @@ public final class Learner {
   private var state = "starting"
   private var stateSince = MonotonicClock.now
   private var skippedInARow = 0
+  private var timeLimit: TimeLimit
+  /// When this process last wrote a checkpoint, or began.
+  private var checkpointed = MonotonicClock.now
   /// What actors had done when their rates were last taken, and the rates since then.
   private var rateActors: [ActorShare] = []
   private var rateSince = MonotonicClock.now
@@ -65,6 +68,7 @@ public final class Learner {
     link = parts.link
     strand = parts.strand
     stepUnderway = parts.taker.version.number
+    timeLimit = parts.end
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
       maximumPromptTokens: taker.trainer.policy.configuration.maximumPositions,
@@ -72,7 +76,8 @@ public final class Learner {
       vocabularySize: taker.trainer.policy.configuration.vocabularySize)
   }
 
-  /// Runs to the last step; throws `StopRequested` when asked to stop, after a checkpoint.
+  /// Runs to the last step; throws `StopRequested` when asked to stop and `TimeOver` when the time
+  /// is, after a checkpoint.
   public func run() throws {
     do {
       try publish(pinned: [])
@@ -85,6 +90,9 @@ public final class Learner {
     } catch is StepInterrupted {
       try checkpointBeforeStopping()
       throw StopRequested()
+    } catch is TimeOver {
+      try checkpointBeforeStopping()
+      throw TimeOver()
     }
   }
 
@@ -93,6 +101,7 @@ public final class Learner {
   private func takeStep() throws {
     if let fault = server.fault { throw fault }
     let step = version.number
+    if !timeLimit.allowsStep { throw TimeOver() }
     let (lease, payload) = try leaseBatch(step)
     enter("fetch")
     let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
@@ -128,6 +137,7 @@ public final class Learner {
         return (lease, answer.payload)
       case .wait(let wait):
         if let fault = server.fault { throw fault }
+        if !timeLimit.allowsStep { throw TimeOver() }
         setState("waiting for \(wait.reason)")
         beat()
         try pause(milliseconds: min(wait.milliseconds, 50))
@@ -146,7 +156,7 @@ public final class Learner {
     // After a step that was skipped the weights are those before it: nothing new to keep, but for
     // the last, which the run is judged by.
     let isKept = result.outcome != .skipped || step + 1 == settings.run.steps
-    if taken.isCheckpointDue, isKept {
+    if taken.isCheckpointDue || isCheckpointDueByTime, isKept {
       enter("checkpoint")
       name = try whenThereIsRoom("checkpoint") {
         try save(
@@ -171,10 +181,18 @@ public final class Learner {
     if let name {
       enter("checkpoint")
       try whenThereIsRoom("checkpoint") { try checkpoints.setLatest(name) }
+      checkpointed = MonotonicClock.now
       FaultHooks.reach("latest")
       try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
     }
     taker.accept(taken)
+  }
+
+  /// By the clock, so it decides only what is written: the chain of what is due by step knows
+  /// nothing of it.
+  private var isCheckpointDueByTime: Bool {
+    let minutes = settings.learner.checkpointMinutes
+    return minutes > 0 && MonotonicClock.seconds(since: checkpointed) >= 60 * minutes
   }
 
   private func stopAfterTooManySkips(_ result: StepResult, step: Int) throws {
@@ -224,6 +242,7 @@ public final class Learner {
     notePhase(until: end)
     strand.span(.step, id: step, from: stepSince, to: end, amount: result.rows)
     (phase, stepUnderway, stepSince) = ("", step + 1, end)
+    timeLimit.took(seconds: report.wallSeconds)
     // Writing the record takes its time from the step that follows.
     enter("record")
     let served = server.counters.bytesServed

@@ -20,12 +20,15 @@ struct LearnerParts {
   var isStopping: () -> Bool
   var link: ReplayLink
   var strand: Strand
+  /// No step is begun after it; never, unless the run was given hours.
+  var end = TimeLimit(.never)
 }
 
 /// What the command line says beside the run.
 struct LearnerOptions {
   var threads: Int?
   var allowsOtherBuild: Bool
+  var end: Deadline
 }
 
 /// The checkpoint a learner means to go on from.
@@ -42,6 +45,7 @@ public enum LearnerProgram {
       .value("run", "DIR", "the run's folder, as forage run made it"),
       .value("threads", "N", "threads to compute with; the settings' share by default"),
       .flag("allow-other-build", "go on with a run that another build, or machine, began"),
+      .value("until", "N", "end at a step boundary by this nanosecond of the monotonic clock"),
     ],
     example: "forage-learner --run runs/arithmetic-001")
 
@@ -64,13 +68,18 @@ public enum LearnerProgram {
       }
       let run = try RunFolder.open(path)
       let threads = try arguments.integer("threads", in: 1...1024)
+      let end = try arguments.integer("until", in: 0...Int.max - 1)
       let options = LearnerOptions(
-        threads: threads, allowsOtherBuild: arguments.flag("allow-other-build"))
+        threads: threads, allowsOtherBuild: arguments.flag("allow-other-build"),
+        end: end.map { Deadline(moment: Int64($0)) } ?? .never)
       try learn(run, options, log: log)
       return .success
     } catch is StopRequested {
       log.info("stopped as asked")
       return .success
+    } catch is TimeOver {
+      log.info("the hours given are over")
+      return .timeOver
     } catch let refusal as Refusal {
       log.error("replay refused: \(refusal.code.rawValue): \(refusal.sentence)")
       return refusal.code == .fenced ? .fenced : .refused
@@ -158,7 +167,7 @@ public enum LearnerProgram {
           checkpoints: checkpoints),
         tokenizer: loaded.tokenizer, checkpoints: checkpoints, server: server,
         metrics: try MetricsWriter(path: run.metrics), log: log, isStopping: isStopping,
-        link: link, strand: strand))
+        link: link, strand: strand, end: TimeLimit(options.end)))
     try learner.run()
   }
 

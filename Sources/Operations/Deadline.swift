@@ -19,6 +19,12 @@ public struct Deadline: Sendable, Comparable {
     return Deadline(moment: MonotonicClock.now + nanoseconds)
   }
 
+  /// So many seconds earlier; `never` and `now` stay what they are.
+  public func before(seconds: Double) -> Deadline {
+    guard moment != .max, moment != .min else { return self }
+    return Deadline(moment: moment - Int64(max(0, min(seconds, 3e9)) * 1e9))
+  }
+
   public var hasPassed: Bool { moment != .max && MonotonicClock.now >= moment }
 
   /// Seconds left, 0 once passed; infinite for never.

@@ -48,6 +48,10 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
   case differs = 88
   /// A run was computed under another build, library or arithmetic than the one here.
   case otherBuild = 89
+  /// The hours a run was given are over: a checkpoint is written, and it can be resumed.
+  case timeOver = 90
+  /// What was looked at before the first step promises nothing: nothing was trained.
+  case unpromising = 91
   /// Stopped by a second Ctrl-C or SIGTERM, without a checkpoint.
   case interrupted = 130
 
@@ -57,7 +61,7 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case .failure, .unavailable, .internal, .storage, .stalled, .portTaken: true
     case .success, .usage, .badInput, .noInput, .cannotCreate, .forbidden, .settings, .gaveUp,
       .fenced, .locked, .refused, .keysRefused, .notFinite, .differs, .otherBuild,
-      .interrupted:
+      .timeOver, .unpromising, .interrupted:
       false
     }
   }
@@ -86,6 +90,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case .notFinite: "the loss stopped being finite"
     case .differs: "not as recorded"
     case .otherBuild: "another build"
+    case .timeOver: "the hours given are over"
+    case .unpromising: "the preflight refused"
     case .interrupted: "interrupted"
     }
   }

@@ -23,6 +23,8 @@ public struct RunFolder: Sendable, Equatable {
   public var definitions: String { "\(path)/definitions" }
   public var ledger: String { "\(path)/ledger.sqlite" }
   public var metrics: String { "\(path)/metrics.jsonl" }
+  /// Alarms as they were raised and cleared.
+  public var alarms: String { "\(path)/alarms.jsonl" }
   public var trace: String { "\(path)/trace.json" }
   public var report: String { "\(path)/report.html" }
   public var checkpoints: String { "\(path)/checkpoints" }

@@ -10,6 +10,12 @@ struct RunMetrics {
   /// One record an evaluated version, in the order they were made.
   private(set) var evaluations: [Document] = []
 
+  /// The step after the newest recorded one.
+  var nextStep: Int {
+    guard let last = steps.last, let step = last.number("step") else { return 0 }
+    return Int(step) + 1
+  }
+
   /// Empty where the run has written none yet.
   init(_ run: RunFolder) throws {
     guard Files.exists(run.metrics) else { return }

@@ -121,6 +121,7 @@ final class FolderStatus: StatusSource {
   func look(milliseconds: Int) throws -> StatusReport {
     if Files.exists(run.metrics) { state.take(try reader.read()) }
     let folder = try FolderFacts(run)
+    state.alarms = try AlarmFile(run).standing
     state.status = nil
     state.accounts = run.processAccounts
     state.isReplaySilent = false

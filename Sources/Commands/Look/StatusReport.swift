@@ -36,7 +36,8 @@ struct StatusReport {
     var lines =
       hasMetrics && state.step > 0
       ? RunView.lines(state, elapsedSeconds: elapsedSeconds, width: width)
-      : [progress] + state.graph.lines.map { "  " + $0 }
+      : [progress] + state.alarms.map { "  \($0.line)" }
+        + state.graph.lines.map { "  " + $0 }
     if let parent = folder?.parent { lines.append("  \(parent)") }
     lines += (liveness + queues + levels + peers(status) + losses(status)).map { "  " + $0 }
     return lines
@@ -72,10 +73,11 @@ struct StatusReport {
         "  validation: pass@1 \(RunView.format(evaluation.accuracy, 3)) at step "
           + "\(evaluation.version)")
     }
+    lines += state.alarms.map { "  \($0.line)" }
     if let sentence = folder.sentence { lines.append("  \(sentence)") }
     guard folder.processes.isEmpty else { return lines }
     lines.append(
-      folder.sentence == nil
+      folder.sentence == nil || steps < state.steps
         ? "  continue: forage run --resume \(folder.run.path)"
         : "  next: forage inspect \(folder.run.path)")
     return lines
@@ -204,6 +206,7 @@ struct StatusReport {
         ("step", .integer(state.status == nil ? folder?.committed ?? 0 : step)),
         ("steps", .integer(state.steps)),
       ] + (folder?.members ?? []) + [
+        ("alarms", .array(state.alarms.map { AlarmEvent(alarm: $0, isRaised: true).document })),
         ("waits", state.graph.document), ("metrics", state.records.last ?? nil),
         ("replay", state.status ?? nil),
       ])

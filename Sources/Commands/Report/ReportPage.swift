@@ -18,6 +18,8 @@ struct ReportFacts {
   /// Held-out evaluations: "before", "after".
   var heldOut: [(label: String, result: Document)]
   var samples: [ReportSample]
+  /// As they were raised and cleared.
+  var alarms: [AlarmEvent] = []
 }
 
 /// A completion to read.
@@ -42,6 +44,7 @@ struct ReportPage {
     <header><h1>\(escape(facts.name))</h1>
     <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p>
     \(facts.parent.map { "<p class=\"note\">\(escape($0))</p>" } ?? "")</header>
+    \(AlarmTable(facts.alarms).html())
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
     \(timeTable())

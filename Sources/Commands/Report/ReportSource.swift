@@ -36,7 +36,7 @@ struct ReportSource {
       records: metrics.steps, evaluations: metrics.evaluations,
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
-      }, samples: samples())
+      }, samples: samples(), alarms: try AlarmFile(run).events)
   }
 
   private func parent() throws -> String? {

@@ -19,10 +19,20 @@ struct HeldOutResults {
     lines.last { $0["label"]?.stringValue == label }?["result"]
   }
 
-  func record(_ label: String, version: Int, _ result: EvaluationResult) throws {
+  /// How long the newest one took.
+  var seconds: Double? {
+    var seconds: Double?
+    for line in lines { seconds = line.number("seconds") ?? seconds }
+    return seconds
+  }
+
+  func record(
+    _ label: String, version: Int, _ result: EvaluationResult, seconds: Double
+  ) throws {
     try MetricsWriter(path: path).append(
       .object([
-        ("label", .string(label)), ("version", .integer(version)), ("result", result.document),
+        ("label", .string(label)), ("version", .integer(version)), ("seconds", .number(seconds)),
+        ("result", result.document),
       ]))
   }
 

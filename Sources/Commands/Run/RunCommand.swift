@@ -8,6 +8,19 @@ import Operations
 import Policy
 import Tensors
 
+/// What the command line says of this session alone, and not of the run.
+struct RunSession {
+  var isPlain: Bool
+  /// The hours given, counted from the start of the program.
+  var end: Deadline
+
+  init(_ arguments: Arguments) throws(ArgumentError) {
+    isPlain = arguments.flag("plain")
+    let hours = try arguments.number("hours", in: 0.001...10_000)
+    end = hours.map { Deadline.after(seconds: 3600 * $0) } ?? .never
+  }
+}
+
 enum RunCommand: Command {
   static let usage = Usage(
     "forage run",
@@ -20,6 +33,7 @@ enum RunCommand: Command {
       .value("listen", "ADDRESS", "serve actors on other hosts at this address (tcp)"),
       .value("keys", "DIR", "want keys of everybody; forage keys make makes the folder"),
       .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
+      .value("hours", "H", "end after so long, at a step boundary with a checkpoint"),
       .flag("plain", "plain lines instead of the live view"),
       .value("allow-change", "KEYS", "with --resume: settings that may differ, as a.b,c.d"),
       .flag("restore-settings", "with --resume: write settings.yaml anew from the ledger first"),
@@ -29,7 +43,8 @@ enum RunCommand: Command {
     example: "forage run Configs/arithmetic.yaml --learner.learningRate=1e-4")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
-    if let folder = arguments.value("resume") { return try resume(folder, arguments) }
+    let session = try RunSession(arguments)
+    if let folder = arguments.value("resume") { return try resume(folder, arguments, session) }
     guard let config = arguments.positional(0) else {
       throw ArgumentError(program: usage.program, fact: .missingPositional("CONFIG"))
     }
@@ -59,10 +74,12 @@ enum RunCommand: Command {
       }
     try TaskFileStore.keep(parts.resolved, in: run)
     try Files.writeDurably(run.settings, YAML.write(parts.resolved))
-    return try carryOut(run, settings, isPlain: arguments.flag("plain"))
+    return try carryOut(run, settings, session)
   }
 
-  private static func resume(_ folder: String, _ arguments: Arguments) throws -> ExitCode {
+  private static func resume(
+    _ folder: String, _ arguments: Arguments, _ session: RunSession
+  ) throws -> ExitCode {
     guard arguments.positional(0) == nil, arguments.value("folder") == nil,
       !arguments.flag("dry-run")
     else {
@@ -81,7 +98,7 @@ enum RunCommand: Command {
     }
     let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
     try checkKeys(settings.network)
-    return try carryOut(run, settings, allowance, isPlain: arguments.flag("plain"))
+    return try carryOut(run, settings, session, allowance)
   }
 
   /// A folder of keys that cannot serve is told before anything is made.
@@ -91,9 +108,10 @@ enum RunCommand: Command {
   }
 
   private static func carryOut(
-    _ run: RunFolder, _ settings: RunSettings, _ allowance: ResumeAllowance = .init(),
-    isPlain: Bool
+    _ run: RunFolder, _ settings: RunSettings, _ session: RunSession,
+    _ allowance: ResumeAllowance = .init()
   ) throws -> ExitCode {
+    let began = MonotonicClock.now
     let lock = try RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
     let signals = try SignalWatch()
@@ -109,7 +127,6 @@ enum RunCommand: Command {
     let strand = watchdog.strand("supervise")
     strand.use("processes of an earlier session to end")
     try awaitOrphans(run, signals)
-    let began = MonotonicClock.now
     let parts = try RunParts(settings, source: run.settings, run: run)
     let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
     say("run \(run.path): \(cores) threads, log files in \(run.logs)")
@@ -122,9 +139,11 @@ enum RunCommand: Command {
     guard try preparation.prepare() else { return stopped(run) }
 
     let training = try RunTraining(
-      run: run, settings: settings, allowance, cores: cores, signals: signals, isPlain: isPlain,
-      strand: strand)
-    guard try training.carryOut() else {
+      run: run, settings: settings, allowance, cores: cores, signals: signals,
+      isPlain: session.isPlain, strand: strand,
+      end: session.end.before(seconds: try HeldOutResults(run).seconds ?? 0))
+    let outcome = try training.carryOut()
+    if outcome == .stopped {
       return signals.count > 1 ? .interrupted : stopped(run)
     }
     // All sessions of the run, by the learner's own clock: what a resumed run took as well.
@@ -134,7 +153,9 @@ enum RunCommand: Command {
       return signals.isStopping
     }
     let learningSeconds = try ReportSource(run).trainingSeconds()
-    guard let sentence = try conclude(run, parts, cores, shouldStop, seconds: learningSeconds)
+    guard
+      let sentence = try conclude(
+        run, parts, cores, shouldStop, seconds: learningSeconds, isTimeOver: outcome == .timeOver)
     else {
       return stopped(run)
     }
@@ -146,10 +167,18 @@ enum RunCommand: Command {
       \(sentence)
 
       report: \(run.report)
-      next:   forage inspect \(run.path) --step \(settings.run.steps - 1)   reads what it wrote
+      next:   \(next(run, settings, outcome))
 
       """)
     return .success
+  }
+
+  private static func next(
+    _ run: RunFolder, _ settings: RunSettings, _ outcome: TrainingEnd
+  ) -> String {
+    outcome == .timeOver
+      ? "forage run --resume \(run.path)   goes on from there"
+      : "forage inspect \(run.path) --step \(settings.run.steps - 1)   reads what it wrote"
   }
 
   /// A supervisor that was killed leaves processes that checkpoint and end by themselves: this one
@@ -179,7 +208,8 @@ enum RunCommand: Command {
 
   /// Evaluates the last version and says, in a sentence, what the run came to.
   private static func conclude(
-    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ shouldStop: () -> Bool, seconds: Double
+    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ shouldStop: () -> Bool, seconds: Double,
+    isTimeOver: Bool
   ) throws -> String? {
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     guard let last = try checkpoints.newestGood() else {
@@ -193,11 +223,13 @@ enum RunCommand: Command {
       configuration: parts.configuration, backend: CPUBackend(threads: cores))
     try policy.load(last.weights)
     say("evaluating version \(version)")
+    let began = MonotonicClock.now
     guard
       let result = RunPreparation.heldOut(
         policy, parts, shouldStop: shouldStop)
     else { return nil }
-    try held.record("after", version: version, result)
+    try held.record(
+      "after", version: version, result, seconds: MonotonicClock.seconds(since: began))
     say("after: \(HeldOutResults.words(result.document))")
     let before = held.result("before")
     func number(_ key: String, _ document: Document?) -> String {
@@ -206,7 +238,9 @@ enum RunCommand: Command {
     return "\(parts.settings.run.name): held-out accuracy went from "
       + "\(number("pass@1", before)) to \(number("pass@1", result.document)) sampled (pass@1), "
       + "from \(number("greedy", before)) to \(number("greedy", result.document)) greedy, in "
-      + "\(RunView.clock(seconds)) of reinforcement learning, \(version) steps."
+      + "\(RunView.clock(seconds)) of reinforcement learning, \(version) "
+      + (isTimeOver
+        ? "of \(parts.settings.run.steps) steps: the hours given are over." : "steps.")
   }
 
   private static func stopped(_ run: RunFolder) -> ExitCode {

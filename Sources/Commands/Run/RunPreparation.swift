@@ -276,8 +276,10 @@ struct RunPreparation {
   private func evaluateBefore(_ policy: Transformer<CPUBackend>) throws -> Bool {
     let held = try HeldOutResults(run)
     if held.result("before") != nil { return true }
+    let began = MonotonicClock.now
     guard let result = Self.heldOut(policy, parts, shouldStop: shouldStop) else { return false }
-    try held.record("before", version: 0, result)
+    try held.record(
+      "before", version: 0, result, seconds: MonotonicClock.seconds(since: began))
     say("before: \(HeldOutResults.words(result.document))")
     return true
   }

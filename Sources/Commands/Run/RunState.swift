@@ -20,6 +20,8 @@ package struct RunState {
   package var status: Document?
   /// What the processes of this host wrote of themselves.
   package var accounts: [ProcessAccount] = []
+  /// Alarms that stand.
+  package var alarms: [Alarm] = []
   /// Replay holds its lock and did not answer.
   package var isReplaySilent = false
 

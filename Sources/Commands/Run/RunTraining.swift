@@ -8,6 +8,16 @@ import Messaging
 import Operations
 import Wire
 
+/// How training ended.
+enum TrainingEnd {
+  /// With its last step.
+  case finished
+  /// With the hours it was given, at a step boundary.
+  case timeOver
+  /// Asked to stop.
+  case stopped
+}
+
 final class RunTraining {
   static let tickMilliseconds: UInt32 = 100
   static let viewSeconds = 1.0
@@ -33,12 +43,13 @@ final class RunTraining {
   private let log: Log
   private var state: RunState
   private var reader: MetricsReader
+  private let bell: AlarmBell
   private var drawnLines = 0
   private let began = MonotonicClock.now
 
   init(
     run: RunFolder, settings: RunSettings, _ allowance: ResumeAllowance, cores: Int,
-    signals: SignalWatch, isPlain: Bool, strand: Strand
+    signals: SignalWatch, isPlain: Bool, strand: Strand, end: Deadline
   ) throws {
     self.strand = strand
     self.run = run
@@ -51,16 +62,16 @@ final class RunTraining {
       try Files.remove(run.account(account.name))
     }
     supervisor = try Supervisor(
-      try Self.plans(run, settings, allowance, cores: cores), settings: settings.supervisor,
-      log: log)
+      try Self.plans(run, settings, allowance, cores: cores, end: end),
+      settings: settings.supervisor, log: log)
     let endpoints = try Endpoints.connecting(settings.network, run: run)
     looker = try StatusLooker(endpoint: endpoints.replay, keys: try .looking(settings.network))
     state = RunState(name: run.name, steps: settings.run.steps)
     reader = MetricsReader(path: run.metrics)
+    bell = try AlarmBell(run, settings, log: log)
   }
 
-  /// True at the end of the run, false when asked to stop before it.
-  func carryOut() throws -> Bool {
+  func carryOut() throws -> TrainingEnd {
     defer { supervisor.stop(strand: strand, isUrgent: { self.signals.count > 1 }) }
     var nextView = Deadline.now
     var nextStatus = Deadline.now
@@ -71,14 +82,17 @@ final class RunTraining {
       if signals.isStopping {
         clearView()
         RunCommand.say("stopping: actors, then the learner with a checkpoint, then replay")
-        return false
+        return .stopped
       }
       let before = committedSteps
-      if Files.exists(run.metrics) { state.take(try reader.read()) }
+      let isTrainedBefore = committedSteps >= settings.run.steps
+      try hear()
       if nextStatus.hasPassed {
         state.status = ask()
         state.accounts = run.processAccounts
         state.isReplaySilent = state.status == nil
+        // Actors of a run that is trained may go.
+        if !isTrainedBefore { bell.look(state.status, step: committedSteps) }
         nextStatus = .after(seconds: Self.viewSeconds)
       }
       if committedSteps > before {
@@ -86,6 +100,12 @@ final class RunTraining {
       }
       let isTrained = committedSteps >= settings.run.steps
       try supervisor.tick(progress: committedSteps, isFinished: isTrained)
+      state.alarms = bell.standing
+      if supervisor.isTimeOver {
+        try hear()
+        show()
+        return .timeOver
+      }
       if nextView.hasPassed {
         show()
         nextView = .after(seconds: isInteractive ? Self.viewSeconds : Self.plainSeconds)
@@ -100,7 +120,7 @@ final class RunTraining {
         }
         if limit.hasPassed || isEvaluated() {
           show()
-          return true
+          return .finished
         }
       } else if lastProgress.hasPassed {
         guard let outside = state.graph.outsideWait else { throw stalled() }
@@ -110,6 +130,14 @@ final class RunTraining {
       }
       usleep(Self.tickMilliseconds * 1000)
     }
+  }
+
+  /// Reads what the learner has recorded since.
+  private func hear() throws {
+    guard Files.exists(run.metrics) else { return }
+    let records = try reader.read()
+    state.take(records)
+    bell.take(records)
   }
 
   /// The ledger's word where it can be had: a line of metrics may be lost, a commit never is.
@@ -177,7 +205,8 @@ final class RunTraining {
 
   /// Replay first, so that the others find it; actors last, so that they stop first.
   private static func plans(
-    _ run: RunFolder, _ settings: RunSettings, _ allowance: ResumeAllowance, cores: Int
+    _ run: RunFolder, _ settings: RunSettings, _ allowance: ResumeAllowance, cores: Int,
+    end: Deadline
   ) throws -> [ChildPlan] {
     let programs = try Programs.folder()
     let replay = try Endpoints.connecting(settings.network, run: run).replay
@@ -185,6 +214,7 @@ final class RunTraining {
     let actors = settings.replay.mode == .offline ? 0 : settings.actor.count
     let actorThreads =
       settings.actor.threads > 0 ? settings.actor.threads : max(1, cores / max(1, actors))
+    let until = end == .never ? [] : ["--until", String(end.moment)]
     var plans = [
       ChildPlan(
         name: "replay", program: "\(programs)/forage-replay",
@@ -193,7 +223,7 @@ final class RunTraining {
       ChildPlan(
         name: "learner", program: "\(programs)/forage-learner",
         arguments: ["--run", run.path, "--threads", String(learnerThreads)]
-          + allowance.learnerArguments,
+          + allowance.learnerArguments + until,
         logPath: run.log("learner"), stopSeconds: learnerStopSeconds),
     ]
     let keys = settings.network.keys

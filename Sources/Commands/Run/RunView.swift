@@ -16,6 +16,7 @@ package enum RunView {
     lines.append(objectiveLine(state))
     lines.append(speedLine(state))
     lines.append(stepLine(state, width: width))
+    lines += state.alarms.map { "  \($0.line)" }
     return lines.map { $0.clipped(to: width) } + waitingLines(state)
   }
 
@@ -36,6 +37,7 @@ package enum RunView {
       "\(count(state.mean("learner/tokens_per_second", over: 10))) trained tokens/s",
       bottleneck(state), "left \(clock(state.secondsLeft))",
     ]
+    parts += state.alarms.map { "alarm \($0.kind.rawValue) since step \($0.step)" }
     return parts.filter { !$0.isEmpty }.joined(separator: ", ")
   }
 

@@ -55,6 +55,8 @@ package final class Supervisor {
   private var progress = Int.min
   /// Deaths in all, for the run's last word.
   package private(set) var totalDeaths = 0
+  /// A process ended because the hours given are over.
+  package private(set) var isTimeOver = false
 
   /// `plans` are in the order of starting; stopping goes the other way round.
   package init(_ plans: [ChildPlan], settings: SupervisorSection, log: Log) throws(Failure) {
@@ -79,6 +81,11 @@ package final class Supervisor {
         wards[index].child = nil
         if isFinished && end.isSuccess {
           wards[index].isDone = true
+          continue
+        }
+        if end.exitCode == .timeOver {
+          wards[index].isDone = true
+          isTimeOver = true
           continue
         }
         try bury(index, end)

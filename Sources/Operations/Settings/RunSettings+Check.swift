@@ -194,6 +194,8 @@ struct SettingsFields {
   let network: Fields
   let supervisor: Fields
   let trace: Fields
+  let preflight: Fields
+  let alarms: Fields
 
   init(_ fields: Fields) throws(DocumentError) {
     run = try fields.section("run")
@@ -209,5 +211,7 @@ struct SettingsFields {
     network = try fields.section("network")
     supervisor = try fields.section("supervisor")
     trace = try fields.section("trace")
+    preflight = try fields.section("preflight")
+    alarms = try fields.section("alarms")
   }
 }

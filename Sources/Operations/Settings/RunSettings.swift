@@ -21,6 +21,8 @@ public struct RunSettings: Sendable {
   public var network: NetworkSection
   public var supervisor: SupervisorSection
   public var trace: TraceSection
+  public var preflight: PreflightSection
+  public var alarms: AlarmsSection
 
   /// Reads the whole document; `source` names the file in errors.
   public init(_ document: Document, source: String) throws(DocumentError) {
@@ -39,6 +41,8 @@ public struct RunSettings: Sendable {
     network = try NetworkSection(sections.network)
     supervisor = try SupervisorSection(sections.supervisor)
     trace = try TraceSection(sections.trace)
+    preflight = try PreflightSection(sections.preflight)
+    alarms = try AlarmsSection(sections.alarms)
     let format = try fields.integer("format", default: Self.format, in: 0...Int.max)
     guard format == Self.format else {
       throw fields.error(
@@ -165,6 +169,9 @@ public struct LearnerSection: Sendable {
   public var microbatchTokens: Int
   /// Steps between checkpoints.
   public var checkpointEvery: Int
+  /// Minutes after which a step writes one besides; 0 never does. A clock decides it, so nothing
+  /// that a digest covers may depend on it.
+  public var checkpointMinutes: Double
   /// Newest checkpoints kept, besides the first model; at least 2.
   public var keepCheckpoints: Int
   /// A control experiment: rewards change places within each group, so nothing can be learned.
@@ -185,6 +192,7 @@ public struct LearnerSection: Sendable {
     clipNorm = try fields.number("clipNorm", default: 1, in: 0...1e9)
     microbatchTokens = try fields.integer("microbatchTokens", default: 8192, in: 16...16_777_216)
     checkpointEvery = try fields.integer("checkpointEvery", default: 50, in: 1...10_000_000)
+    checkpointMinutes = try fields.number("checkpointMinutes", default: 0, in: 0...10_080)
     keepCheckpoints = try fields.integer("keepCheckpoints", default: 3, in: 2...10_000)
     shufflesRewards = try fields.bool("shufflesRewards", default: false)
     threads = try fields.integer("threads", default: 0, in: 0...1024)
