@@ -5,6 +5,9 @@ import Experience
 import Glibc
 import Operations
 
+/// The moments of a 4-billion-parameter model in F32: the largest file copied.
+private let maximumFileBytes = 1 << 35
+
 extension Checkpoints {
   /// Copies a checkpoint of `other`, every digest of it checked first; only its lineage changes.
   public func adopt(_ name: String, from other: Checkpoints, lineage: String) throws {
@@ -14,7 +17,7 @@ extension Checkpoints {
     try Files.makeFolder(aside)
     for file in try Files.list(other.path(name)) where file != Self.stateName {
       let bytes = try Files.read(
-        "\(other.path(name))/\(file)", maximumBytes: Self.maximumOptimizerBytes)
+        "\(other.path(name))/\(file)", maximumBytes: maximumFileBytes)
       try Files.writeDurably("\(aside)/\(file)", bytes)
     }
     let path = "\(other.path(name))/\(Self.stateName)"

@@ -28,21 +28,20 @@ public struct CheckpointState: Equatable, Sendable {
   }
 }
 
-/// A checkpoint read back whole.
+/// A checkpoint whose every digest agrees. Its weights and moments, which are most of it, are still
+/// on disk, to be read straight to where they are used.
 public struct LoadedCheckpoint: Sendable {
   public var name: String
   public var state: CheckpointState
   public var model: ModelFolder
-  public var weights: WeightTensors
   public var tokenizer: Tokenizer
-  public var optimizer: OptimizerState
+  /// Where its moments are.
+  public var optimizerPath: String
 }
 
 public struct Checkpoints {
   /// The format of state.json. Format 1 had no seal; a higher number is refused.
   public static let format = 2
-  /// An optimizer state of a 4-billion-parameter model in F32.
-  static let maximumOptimizerBytes = 1 << 35
   static let stateName = "state.json"
   private static let optimizerName = "optimizer.safetensors"
   /// Without these a folder is no checkpoint, whatever its state.json lists.
@@ -85,14 +84,14 @@ extension Checkpoints {
   /// Writes a checkpoint durably; its name.
   public func save(
     _ state: CheckpointState, configuration: ModelConfiguration, weights: WeightTensors,
-    tokenizer: Tokenizer, optimizer: OptimizerState
+    tokenizer: Tokenizer, optimizer: CPUOptimizer
   ) throws -> String {
     let aside = "\(folder)/.writing-\(state.version.number)-\(getpid())"
     try Files.remove(aside)
     try Files.makeFolder(aside)
     try ModelFolder.write(
       to: aside, configuration: configuration, weights: weights, tokenizer: tokenizer)
-    try Files.writeDurably("\(aside)/\(Self.optimizerName)", optimizer.serialized(), log: log)
+    try optimizer.write(path: "\(aside)/\(Self.optimizerName)")
     FaultHooks.reach("checkpoint.files")
     var digests: [(String, Document)] = []
     for name in try Files.list(aside) {
@@ -191,13 +190,12 @@ extension Checkpoints {
   public func load(_ name: String) throws -> LoadedCheckpoint {
     let state = try readState(name)
     let model = try ModelFolder(path: path(name))
-    let optimizer = try OptimizerState(
-      parsing: Files.read(
-        "\(path(name))/\(Self.optimizerName)", maximumBytes: Self.maximumOptimizerBytes),
-      source: "\(path(name))/\(Self.optimizerName)")
+    try model.checkWeights()
+    let optimizerPath = "\(path(name))/\(Self.optimizerName)"
+    try CPUOptimizer.check(path: optimizerPath)
     return LoadedCheckpoint(
-      name: name, state: state, model: model, weights: try model.weights(),
-      tokenizer: try model.tokenizer(), optimizer: optimizer)
+      name: name, state: state, model: model, tokenizer: try model.tokenizer(),
+      optimizerPath: optimizerPath)
   }
 
   /// The tokenizer of a checkpoint, its digest checked: what showing tokens needs, without reading

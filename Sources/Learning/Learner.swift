@@ -259,7 +259,7 @@ public final class Learner {
   private func save(_ state: CheckpointState, weights: WeightTensors) throws -> String {
     try checkpoints.save(
       state, configuration: trainer.policy.configuration, weights: weights, tokenizer: tokenizer,
-      optimizer: trainer.optimizer.state())
+      optimizer: trainer.optimizer)
   }
 
   /// Weights and moments stand at the last commit, whatever was under way: `train` changes them in

@@ -12,7 +12,7 @@ extension StepTaker {
     checkpoints: Checkpoints
   ) throws -> StepTaker {
     let policy = CPUTransformer(configuration: loaded.model.configuration, threads: threads)
-    try policy.load(loaded.weights)
+    try loaded.model.load(into: policy)
     guard policy.digest() == loaded.state.version.digest else {
       throw Failure(
         "load", on: checkpoints.path(loaded.name),
@@ -24,12 +24,12 @@ extension StepTaker {
     if timeline.needsReference {
       let first = try checkpoints.load(Checkpoints.name(step: 0))
       let frozen = CPUTransformer(configuration: first.model.configuration, sharing: policy)
-      try frozen.load(first.weights)
+      try first.model.load(into: frozen)
       reference = frozen
     }
     let settings = timeline.settings(at: loaded.state.version.number)
     let optimizer = CPUOptimizer(policy, settings: settings.optimizer)
-    try optimizer.load(loaded.optimizer, source: checkpoints.path(loaded.name))
+    try optimizer.load(path: loaded.optimizerPath)
     let trainer = CohortTrainer(
       policy: policy, reference: reference, optimizer: optimizer, objective: settings.objective,
       schedule: settings.schedule, microbatchTokens: settings.microbatchTokens,

@@ -7,9 +7,8 @@ import Tensors
 public typealias CPUTransformer = Transformer<CPUBackend>
 public typealias CPUGenerator = Generator<CPUBackend>
 
-/// Weights by name, and an optimizer's moments, as files carry them.
+/// Weights by name, as files carry them.
 public typealias WeightTensors = [NamedTensor]
-public typealias OptimizerState = SafetensorsBlob
 
 extension Transformer where B == CPUBackend {
   /// Zero weights, on a backend of its own with this many threads.

@@ -9,8 +9,6 @@ import Tensors
 /// An index names every tensor of the largest models.
 private let maximumIndexBytes = 16 << 20
 private let maximumShards = 4096
-/// Elements read at a time: enough that a read costs nothing beside its bytes.
-private let elementsAtOnce = 1 << 20
 
 extension ModelFolder {
   /// One weight of the model and where its bytes are.
@@ -31,7 +29,7 @@ extension ModelFolder {
       entries.map(\.name) == asked.map(\.name) && entries.map(\.shape) == asked.map(\.shape),
       "a transformer of another shape than \(path) describes")
     for (entry, source) in zip(entries, try sources()) {
-      try source.forEachPiece { floats, start in
+      try source.shard.forEachPiece(of: source.place) { floats, start in
         transformer.backend.upload(floats, to: transformer.weights, at: entry.offset + start)
       }
     }
@@ -49,6 +47,9 @@ extension ModelFolder {
         : NamedTensor(name: tensor.name, shape: tensor.shape, floats: try tensor.floats())
     }
   }
+
+  /// Finds and checks every weight, and reads none: throws as `load(into:)` does.
+  public func checkWeights() throws { _ = try sources() }
 
   /// In the configuration's order, every one checked.
   private func sources() throws -> [Source] {
@@ -73,38 +74,6 @@ extension ModelFolder {
     }
     try refuseUnknown(places.values.map { ($0.shard.path, $0.place) })
     return sources
-  }
-}
-
-extension ModelFolder.Source {
-  /// Its elements as Float32, `body` called with each piece and the place it begins at.
-  fileprivate func forEachPiece(_ body: (UnsafeBufferPointer<Float>, Int) -> Void) throws {
-    let width = place.type.byteCount
-    let count = place.byteCount / width
-    let longest = min(count, elementsAtOnce)
-    var floats = [Float](repeating: 0, count: longest)
-    var halves = [UInt16](repeating: 0, count: place.type == .f32 ? 0 : longest)
-    for start in stride(from: 0, to: count, by: elementsAtOnce) {
-      let length = min(elementsAtOnce, count - start)
-      if place.type == .f32 {
-        try floats.withUnsafeMutableBytes {
-          try shard.read(
-            place, from: start * width, into: .init(rebasing: $0[..<(length * width)]))
-        }
-      } else {
-        try halves.withUnsafeMutableBytes {
-          try shard.read(
-            place, from: start * width, into: .init(rebasing: $0[..<(length * width)]))
-        }
-        let isBrain = place.type == .bf16
-        for index in 0..<length {
-          floats[index] =
-            isBrain
-            ? HalfPrecision.float(bf16: halves[index]) : HalfPrecision.float(f16: halves[index])
-        }
-      }
-      floats.withUnsafeBufferPointer { body(.init(rebasing: $0[..<length]), start) }
-    }
   }
 }
 

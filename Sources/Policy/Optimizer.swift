@@ -1,9 +1,6 @@
 // AdamW (Kingma and Ba, 2014; Loshchilov and Hutter, 2017) over the flat parameters, with the
 // gradient clipped to a Euclidean norm first, as PyTorch's clip_grad_norm_ does it.
 
-import Digests
-import Experience
-import Safetensors
 import Tensors
 
 /// AdamW's constants that do not change from step to step.
@@ -30,11 +27,11 @@ public struct OptimizerSettings: Equatable, Sendable {
 /// The moments of a transformer's parameters.
 public final class Optimizer<B: Backend> {
   public var settings: OptimizerSettings
-  private let transformer: Transformer<B>
-  private let first: B.Buffer
-  private let second: B.Buffer
+  let transformer: Transformer<B>
+  let first: B.Buffer
+  let second: B.Buffer
   /// Updates so far.
-  public private(set) var updates = 0
+  public internal(set) var updates = 0
 
   public init(_ transformer: Transformer<B>, settings: OptimizerSettings) {
     self.transformer = transformer
@@ -73,54 +70,6 @@ public final class Optimizer<B: Backend> {
         weightDecay: Float(settings.weightDecay), step: updates))
     transformer.weightsChanged()
   }
-
-  /// The moments by parameter: what a checkpoint keeps in optimizer.safetensors.
-  public func state() -> SafetensorsBlob {
-    let layout = transformer.layout
-    return SafetensorsBlob(
-      metadata: ["format": Self.format, "updates": String(updates)],
-      tensors: layout.tensors(first, on: transformer.backend, prefix: Self.firstPrefix)
-        + layout.tensors(second, on: transformer.backend, prefix: Self.secondPrefix))
-  }
-
-  public func load(_ blob: SafetensorsBlob, source: String) throws(ModelFolderError) {
-    if let format = blob.metadata["format"], format != Self.format {
-      throw ModelFolderError(
-        path: source, problem: "its format is \(format); this program reads \(Self.format)")
-    }
-    guard let updates = blob.metadata["updates"].flatMap(Int.init), updates >= 0 else {
-      throw ModelFolderError(
-        path: source, problem: "the metadata has no count of updates: not an optimizer state")
-    }
-    let (firsts, others) = (
-      blob.tensors.filter { $0.name.hasPrefix(Self.firstPrefix) },
-      blob.tensors.filter { !$0.name.hasPrefix(Self.firstPrefix) }
-    )
-    let (layout, backend) = (transformer.layout, transformer.backend)
-    try layout.fill(
-      first, on: backend, from: firsts, prefix: Self.firstPrefix, source: source)
-    try layout.fill(
-      second, on: backend, from: others, prefix: Self.secondPrefix, source: source)
-    self.updates = updates
-  }
-
-  /// Over weights, moments and count: equal digests, equal continuations.
-  public func stateDigest(weights: Digest) -> Digest {
-    let digester = Digester()
-    digester.update(weights.bytes)
-    let state = state()
-    digester.update(String(updates))
-    for tensor in state.tensors {
-      digester.update(tensor.name)
-      digester.update(tensor.bytes)
-    }
-    return digester.finish()
-  }
-
-  /// Of what `state` writes; a state without one is of before it had a name.
-  private static var format: String { "forage-adamw-1" }
-  private static var firstPrefix: String { "exp_avg." }
-  private static var secondPrefix: String { "exp_avg_sq." }
 }
 
 /// The product's optimizer.

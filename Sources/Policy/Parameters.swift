@@ -50,11 +50,13 @@ struct ParameterLayout: Sendable {
   func tensor<B: Backend>(
     _ entry: Entry, of buffer: B.Buffer, on backend: B, prefix: String = ""
   ) -> NamedTensor {
-    var floats = [Float](repeating: 0, count: entry.count)
-    floats.withUnsafeMutableBufferPointer {
-      backend.download(buffer, at: entry.offset, into: $0)
+    let byteCount = entry.count * MemoryLayout<Float>.size
+    let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { bytes, initialized in
+      let floats = UnsafeMutableRawBufferPointer(bytes).bindMemory(to: Float.self)
+      backend.download(buffer, at: entry.offset, into: .init(rebasing: floats[..<entry.count]))
+      initialized = byteCount
     }
-    return NamedTensor(name: prefix + entry.name, shape: entry.shape, floats: floats)
+    return NamedTensor(name: prefix + entry.name, type: .f32, shape: entry.shape, bytes: bytes)
   }
 
   /// Fills a flat buffer from tensors by name; every name must be there, with its shape.

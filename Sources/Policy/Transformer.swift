@@ -80,9 +80,9 @@ public final class Transformer<B: Backend> {
   /// The version digest: over names, shapes and the bits the forward reads.
   public func digest() -> Digest {
     let digester = Digester()
-    // One tensor at a time: a copy of all weights is not held for it.
     for entry in layout.entries {
-      Self.add(layout.tensor(entry, of: weights, on: backend), to: digester)
+      Self.add(entry.name, entry.shape, to: digester)
+      layout.forEachPiece(entry, of: weights, on: backend) { digester.update($0) }
     }
     return digester.finish()
   }
@@ -90,14 +90,16 @@ public final class Transformer<B: Backend> {
   /// The version digest of weights in this order.
   public static func digest(_ tensors: [NamedTensor]) -> Digest {
     let digester = Digester()
-    for tensor in tensors { add(tensor, to: digester) }
+    for tensor in tensors {
+      add(tensor.name, tensor.shape, to: digester)
+      digester.update(tensor.bytes)
+    }
     return digester.finish()
   }
 
-  private static func add(_ tensor: NamedTensor, to digester: borrowing Digester) {
-    digester.update(tensor.name)
-    digester.update(tensor.shape.map(String.init).joined(separator: "x"))
-    digester.update(tensor.bytes)
+  private static func add(_ name: String, _ shape: [Int], to digester: borrowing Digester) {
+    digester.update(name)
+    digester.update(shape.map(String.init).joined(separator: "x"))
   }
 
   /// Whoever writes `weights` calls it after.

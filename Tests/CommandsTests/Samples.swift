@@ -71,7 +71,7 @@ enum Samples {
     _ = try Checkpoints(folder: run.checkpoints).save(
       CheckpointState(version: version(0), chain: version(0).digest), configuration: configuration,
       weights: policy.copyWeights(), tokenizer: tokenizer,
-      optimizer: CPUOptimizer(policy, settings: OptimizerSettings()).state())
+      optimizer: CPUOptimizer(policy, settings: OptimizerSettings()))
   }
 
   private static func version(_ number: Int) -> PolicyVersion {

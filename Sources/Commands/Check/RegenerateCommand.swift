@@ -117,7 +117,7 @@ struct Regeneration {
     let steps = number - loaded.state.version.number
     guard steps > 0 else {
       say("version \(number) is checkpoint \(loaded.name)")
-      return loaded.weights
+      return try loaded.model.weights()
     }
     say("training version \(number) again from \(loaded.name): \(steps) steps")
     let taker = try StepTaker.start(

@@ -221,7 +221,7 @@ enum RunCommand: Command {
     let version = last.state.version.number
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: cores))
-    try policy.load(last.weights)
+    try last.model.load(into: policy)
     say("evaluating version \(version)")
     let began = MonotonicClock.now
     guard

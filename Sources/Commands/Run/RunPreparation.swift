@@ -194,7 +194,7 @@ struct RunPreparation {
             + "\(recorded?.short ?? "")",
           remedy: "restore the first model: it is the reference of every step", exitCode: .badInput)
       }
-      try policy.load(loaded.weights)
+      try loaded.model.load(into: policy)
     } else {
       guard recorded == nil else {
         throw Failure(
@@ -245,7 +245,7 @@ struct RunPreparation {
     let optimizer = Optimizer(policy, settings: OptimizerSettings())
     let name = try checkpoints.save(
       state, configuration: parts.configuration, weights: policy.copyWeights(),
-      tokenizer: parts.tokenizer, optimizer: optimizer.state())
+      tokenizer: parts.tokenizer, optimizer: optimizer)
     try checkpoints.setLatest(name)
     return true
   }

@@ -112,7 +112,7 @@ enum EvalCommand: Command {
     let loaded = try RunCheckpoints(run).load(step: step)
     return (
       "\(run.checkpoints)/\(loaded.name)",
-      try LoadedModel(folder: loaded.model, weights: loaded.weights, threads: threads)
+      try LoadedModel(folder: loaded.model, threads: threads)
     )
   }
 

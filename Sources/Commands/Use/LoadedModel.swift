@@ -5,7 +5,6 @@ import Documents
 import Experience
 import Operations
 import Policy
-import Safetensors
 import Tensors
 
 package struct LoadedModel {
@@ -21,20 +20,15 @@ package struct LoadedModel {
         remedy: "name a Hugging Face folder: config.json, model.safetensors, tokenizer.json",
         exitCode: .noInput)
     }
-    self.init(folder: try ModelFolder(path: path), threads: threads)
-    try folder.load(into: policy)
+    try self.init(folder: ModelFolder(path: path), threads: threads)
   }
 
-  init(folder: ModelFolder, weights: [NamedTensor], threads: Int?) throws {
-    self.init(folder: folder, threads: threads)
-    try policy.load(weights)
-  }
-
-  private init(folder: ModelFolder, threads: Int?) {
+  init(folder: ModelFolder, threads: Int?) throws {
     self.folder = folder
     policy = Transformer(
       configuration: folder.configuration,
       backend: CPUBackend(threads: threads ?? Machine.coreCount))
+    try folder.load(into: policy)
   }
 
   var stopTokens: Set<Int32> { folder.configuration.stopTokens }
