@@ -1,5 +1,5 @@
 // What the compute thread does, from the first delivery to the last: ask for tickets with the
-// version held, fetch what is named, sample, judge, hand over, ask again.
+// version held, fetch what is named, sample, hand over to be judged, ask again.
 
 import Experience
 import Operations
@@ -23,18 +23,34 @@ struct ComputeLoop {
     let threads = [self.threads, settings.actor.threads, Machine.coreCount].first { $0 > 0 } ?? 1
     let rollouts = try Rollouts(
       name: name, welcome: welcome, files: files, threads: threads, strand: port.strand)
+    try tryProgram(rollouts)
     guard port.give(.definitions(welcome.files + rollouts.definitions)) else { return }
     log.info("joined run \(welcome.run), lineage \(welcome.lineage), with \(threads) threads")
-    try work(rollouts)
+    let judging = try JudgeThread(
+      rollouts.judge, port: port, strand: watchdog?.strand("judge") ?? Strand("judge"))
+    defer { judging.stop() }
+    try work(rollouts, judging)
   }
 
-  private func work(_ rollouts: Rollouts) throws {
+  /// A verifier's program is not among the files of a run: each host has its own copy of it.
+  private func tryProgram(_ rollouts: Rollouts) throws {
+    guard rollouts.judge.verdictSeconds > 0 else { return }
+    port.enter("trying the verifier's program")
+    guard let problem = rollouts.judge.problem(seed: rollouts.settings.run.seed) else { return }
+    throw Failure(
+      "try the verifier of", on: "the run, on this host", happened: problem,
+      remedy: "put the program that task.verifier.command names here, under the same path",
+      exitCode: .noInput)
+  }
+
+  private func work(_ rollouts: Rollouts, _ judging: JudgeThread) throws {
     let count = rollouts.settings.actor.ticketsPerRequest
     // What replay named last: the version to hold, even when a newer one has come meanwhile.
     var named: Int?
     var newest = -1
     var reason = "replay to grant tickets"
     while !port.isStopping {
+      try judging.check()
       if named == nil { guard try takeNewest(than: newest, rollouts) else { return } }
       newest = max(newest, rollouts.version?.number ?? -1)
       let request = TicketRequest(version: rollouts.version, count: count)
@@ -50,7 +66,7 @@ struct ComputeLoop {
           port.strand.span(.ticket, id: ticket.key.number, from: asked, to: answered)
         }
         reason = "replay to grant tickets"
-        guard try fill(tickets, rollouts) else { return }
+        guard try fill(tickets, rollouts, judging) else { return }
         // The rest of an evaluation goes to whoever holds its version: keep it till told otherwise.
         named = tickets.allSatisfy { $0.key.purpose == .train } ? nil : rollouts.version?.number
       case .fetch(let version):
@@ -111,10 +127,13 @@ struct ComputeLoop {
   }
 
   /// Fills tickets, those of one version together. False once the actor stops.
-  private func fill(_ tickets: [Ticket], _ rollouts: Rollouts) throws -> Bool {
+  private func fill(
+    _ tickets: [Ticket], _ rollouts: Rollouts, _ judging: JudgeThread
+  ) throws -> Bool {
     // Rarely any: a ticket whose question was asked with another version than is held by now.
     var others = tickets.filter { !rollouts.canFill($0) }
-    guard try sample(tickets.filter { rollouts.canFill($0) }, rollouts) else { return false }
+    let now = tickets.filter { rollouts.canFill($0) }
+    guard try sample(now, rollouts, judging) else { return false }
     while let first = others.first {
       let number = first.neededVersion
       guard try fetch(number, isExact: first.key.purpose != .train, rollouts) else { return false }
@@ -125,16 +144,18 @@ struct ComputeLoop {
         log.warning("\(first.key) is given back: version \(number) can not be had")
         guard port.give(.release(first.key)) else { return false }
       }
-      guard try sample(ready, rollouts) else { return false }
+      guard try sample(ready, rollouts, judging) else { return false }
     }
     return true
   }
 
-  private func sample(_ tickets: [Ticket], _ rollouts: Rollouts) throws -> Bool {
+  private func sample(
+    _ tickets: [Ticket], _ rollouts: Rollouts, _ judging: JudgeThread
+  ) throws -> Bool {
     guard !tickets.isEmpty else { return true }
     port.enter("sampling \(tickets.count) tickets with version \(rollouts.version?.number ?? -1)")
     var counted = 0
-    let groups = try rollouts.makeGroups(
+    let groups = try rollouts.sample(
       tickets,
       shouldStop: {
         port.turn()
@@ -145,8 +166,11 @@ struct ComputeLoop {
         counted = $0
       })
     guard let groups else { return false }
-    return port.strand.measure(.handOver, amount: groups.count) {
-      groups.allSatisfy { port.give(.group($0), bytes: $0.payload.count) }
+    return try port.strand.measure(.handOver, amount: groups.count) {
+      for group in groups {
+        guard try judging.take(group) else { return false }
+      }
+      return true
     }
   }
 }

@@ -1,9 +1,10 @@
-// The door between the two threads of an actor: the one that owns the sockets and the one that
-// computes. Two bounded queues, one place for the newest weights, and what the actor is doing.
+// The door between an actor's threads: the one that owns the sockets, the one that computes and the
+// one that judges. Two bounded queues, one place for the newest weights, and what the actor is
+// doing.
 //
-// The compute thread asks one question at a time and waits; the groups it brings go the same way
-// but are not waited for, so the next batch is sampled while replay writes the last one to disk.
-// A full queue makes the compute thread wait, and says so in the heartbeat.
+// The compute thread asks one question at a time and waits; groups go the same way from the thread
+// that judges, but are not waited for, so the next batch is sampled while replay writes the last
+// one to disk. A full queue makes whoever fills it wait; the heartbeat says for whom.
 
 import Experience
 import Operations
@@ -58,6 +59,8 @@ package final class ComputePort: Sendable {
     var idleSince: Int64?
     var idleNanoseconds: Int64 = 0
     var tokensSampled = 0
+    /// Groups sampled that have no verdicts yet.
+    var unjudged = 0
   }
 
   /// A wait is cut into slices so long: between two the thread shows that it still could go on.
@@ -100,10 +103,24 @@ package final class ComputePort: Sendable {
   /// Gives an order, waiting while too many are underway; false once the actor stops.
   package func give(_ order: Order, bytes: Int = 0) -> Bool {
     // What is larger than the whole queue has it to itself.
-    let bytes = min(bytes, Self.maximumOrderBytes)
-    if orders.push(order, bytes: bytes) == .pushed { return true }
-    return wait("waiting for replay to take groups") { slice in
-      switch orders.push(order, bytes: bytes, deadline: slice) {
+    push(
+      order, to: orders, bytes: min(bytes, Self.maximumOrderBytes),
+      "waiting for replay to take groups")
+  }
+
+  /// Puts an element into a queue, waiting while it is full; false once the actor stops or the
+  /// queue is closed. `state` says for whom this waits.
+  package func push<Element>(
+    _ element: Element, to queue: BoundedQueue<Element>, bytes: Int, _ state: String
+  ) -> Bool {
+    switch queue.push(element, bytes: bytes) {
+    case .pushed: return true
+    case .closed, .tooLarge: return false
+    case .full: break
+    }
+    return wait(state) { slice in
+      if isStopping { return false }
+      return switch queue.push(element, bytes: bytes, deadline: slice) {
       case .pushed: true
       case .closed, .tooLarge: false
       case .full: nil
@@ -143,6 +160,9 @@ package final class ComputePort: Sendable {
   }
 
   package func hold(_ version: PolicyVersion) { doing.withLock { $0.version = version } }
+
+  /// One more group is sampled and waits for its verdicts.
+  package func awaitVerdict() { doing.withLock { $0.unjudged += 1 } }
 
   package func sampled(_ tokens: Int) { doing.withLock { $0.tokensSampled += tokens } }
 
@@ -186,6 +206,24 @@ package final class ComputePort: Sendable {
     return fetched.snapshot.version.number > version ?? -1
   }
 
+  // MARK: the judging thread's side
+
+  /// Gives a judged group, waiting while too many are underway; false once the actor stops.
+  func give(judged group: EncodedGroup, _ strand: Strand) -> Bool {
+    let bytes = min(group.payload.count, Self.maximumOrderBytes)
+    defer { doing.withLock { $0.unjudged -= 1 } }
+    while !isStopping {
+      let slice = Deadline.after(seconds: Self.sliceSeconds)
+      strand.wait(for: "replay to take groups", until: slice)
+      switch orders.push(.group(group), bytes: bytes, deadline: slice) {
+      case .pushed: return true
+      case .closed, .tooLarge: return false
+      case .full: continue
+      }
+    }
+    return false
+  }
+
   // MARK: the socket thread's side
 
   /// Never waits: a question has one answer.
@@ -212,8 +250,12 @@ package final class ComputePort: Sendable {
     doing.withLock {
       let now = MonotonicClock.now
       let idle = $0.idleNanoseconds + (now - ($0.idleSince ?? now))
+      // It waits for tickets, and replay for its groups: what holds both up is the verifier.
+      let isJudging = $0.unjudged > 0 && $0.state.hasPrefix("waiting")
+      let state =
+        isJudging ? "waiting for the verifier to judge \($0.unjudged) groups" : $0.state
       return Progress(
-        version: $0.version, state: $0.state, stateMilliseconds: Int((now - $0.since) / 1_000_000),
+        version: $0.version, state: state, stateMilliseconds: Int((now - $0.since) / 1_000_000),
         tokensSampled: $0.tokensSampled, idleMilliseconds: Int(idle / 1_000_000))
     }
   }

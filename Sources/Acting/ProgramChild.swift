@@ -26,6 +26,8 @@ package final class ProgramChild: LineProgram {
     self.plan = plan
   }
 
+  package var seconds: Double { plan.seconds }
+
   /// What task settings call programs by.
   package static let maker: LineProgramMaker = { ProgramChild($0) }
 

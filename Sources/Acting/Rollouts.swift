@@ -22,11 +22,9 @@ package final class Rollouts {
   package let settings: RunSettings
   package let configuration: ModelConfiguration
   package private(set) var version: PolicyVersion?
-  /// Groups made, and tokens of their completions.
-  package private(set) var groupCount = 0
-  package private(set) var tokenCount = 0
+  /// What judges its groups, here or on another thread.
+  package let judge: GroupJudge
 
-  private let name: String
   private let strand: Strand
   /// When the weights held were ready to sample with; nil once a token has been.
   private var readySince: Int64?
@@ -35,7 +33,6 @@ package final class Rollouts {
   private let tokenizer: Tokenizer
   private let transformer: CPUTransformer
   private let generator: CPUGenerator
-  private let numericClass: String
   private let stopTokens: Set<Int32>
   /// What its task and its verifier do.
   package var definitions: [NamedDigest] { Definitions.of(exercises, seed: settings.run.seed) }
@@ -45,7 +42,6 @@ package final class Rollouts {
     name: String, welcome: Welcome, files: [String: [UInt8]], threads: Int,
     strand: Strand = Strand("compute")
   ) throws {
-    self.name = name
     self.strand = strand
     lineage = welcome.lineage
     let source = "the settings of run \(welcome.run)"
@@ -69,8 +65,10 @@ package final class Rollouts {
       newTokens: settings.sampling.maximumNewTokens)
     stopTokens = configuration.stopTokens.union(tokenizer.stopTokens)
     transformer = CPUTransformer(configuration: configuration, threads: threads)
-    numericClass = transformer.numericClass
     generator = CPUGenerator(transformer)
+    judge = GroupJudge(
+      name: name, seed: settings.run.seed, numericClass: transformer.numericClass,
+      exercises: exercises, tokenizer: tokenizer, maximumBytes: settings.replay.maximumGroupBytes)
   }
 
   private static func file(_ name: String, in files: [String: [UInt8]]) throws -> [UInt8] {
@@ -107,10 +105,10 @@ package final class Rollouts {
     strand.span(.swap, id: claimed.number, from: began, amount: fetched.bytes.count)
   }
 
-  /// Samples and judges the tickets in one batch, in order. Nil when `shouldStop` said so.
-  package func makeGroups(
+  /// Samples the tickets in one batch, in order. Nil when `shouldStop` said so.
+  package func sample(
     _ tickets: [Ticket], shouldStop: () -> Bool, progress: (Int) -> Void = { _ in }
-  ) throws -> [EncodedGroup]? {
+  ) throws -> [SampledGroup]? {
     guard let version else { preconditionFailure("\(tickets.count) tickets before any weights") }
     let started = MonotonicClock.now
     let exercises = tickets.map { exercise(of: $0.key) }
@@ -121,35 +119,21 @@ package final class Rollouts {
     guard let sampled = sample(requests, shouldStop: shouldStop, progress: progress)
     else { return nil }
     let sampledAt = MonotonicClock.now
-    var groups: [EncodedGroup] = []
-    for (index, ticket) in tickets.enumerated() {
-      let number = ticket.key.purpose == .train ? ticket.key.number : -1
-      let trajectories = strand.measure(.verify, id: number) {
-        sampled[index].map {
-          Trajectory(completion: $0, verdict: judge(exercises[index], $0))
-        }
-      }
-      let judgedAt = MonotonicClock.now
-      groups.append(
-        try encode(
-          TrajectoryGroup(
-            key: ticket.key, version: version, exercise: exercises[index].name,
-            prompt: requests[index].prompt, trajectories: trajectories,
-            temperature: requests[index].temperature, seed: settings.run.seed, actor: name,
-            numericClass: numericClass,
-            times: RolloutTimes(
-              ticketNanoseconds: started, sampledNanoseconds: sampledAt,
-              judgedNanoseconds: judgedAt))))
-      strand.span(
-        .encode, id: number, from: judgedAt, to: groups[index].madeAt,
-        amount: groups[index].payload.count)
-      if number >= 0 {
-        strand.span(
-          .rollout, id: number, from: started, to: groups[index].madeAt,
-          amount: groups[index].tokenCount)
-      }
+    return tickets.indices.map { index in
+      SampledGroup(
+        key: tickets[index].key, version: version, exercise: exercises[index],
+        prompt: requests[index].prompt, temperature: requests[index].temperature,
+        completions: sampled[index], ticketNanoseconds: started, sampledNanoseconds: sampledAt)
     }
-    return groups
+  }
+
+  /// Samples and judges the tickets in one batch, in order. Nil when `shouldStop` said so.
+  package func makeGroups(
+    _ tickets: [Ticket], shouldStop: () -> Bool, progress: (Int) -> Void = { _ in }
+  ) throws -> [EncodedGroup]? {
+    try sample(tickets, shouldStop: shouldStop, progress: progress)?.compactMap {
+      try judge.group($0, strand)
+    }
   }
 
   /// Samples, and notes how long prefills and decodes took.
@@ -220,32 +204,6 @@ package final class Rollouts {
       prompt: prompt, samples: samples, seed: settings.run.seed, domain: domain,
       ticket: UInt64(key.number), temperature: Float(settings.sampling.temperature),
       maximumNewTokens: settings.sampling.maximumNewTokens, stopTokens: stopTokens)
-  }
-
-  private func judge(_ exercise: Exercise, _ completion: Completion) -> Verdict {
-    let text = completion.finish == .stop ? completion.tokens.dropLast() : completion.tokens[...]
-    return exercises.judge(
-      exercise, completion: tokenizer.decode(Array(text)), tokenCount: completion.tokens.count,
-      isTruncated: completion.isTruncated)
-  }
-
-  private func encode(_ group: TrajectoryGroup) throws -> EncodedGroup {
-    let payload = group.encoded()
-    let maximum = settings.replay.maximumGroupBytes
-    guard payload.count <= maximum else {
-      throw Failure(
-        "submit", on: "the group of \(group.key)",
-        happened: "its \(payload.count) bytes exceed replay.maximumGroupBytes = \(maximum)",
-        remedy: "raise replay.maximumGroupBytes, or lower sampling.groupSize or "
-          + "sampling.maximumNewTokens",
-        exitCode: .settings)
-    }
-    let tokens = group.trajectories.reduce(0) { $0 + $1.completion.tokens.count }
-    groupCount += 1
-    tokenCount += tokens
-    var encoded = EncodedGroup(key: group.key, payload: payload, tokenCount: tokens)
-    encoded.madeAt = MonotonicClock.now
-    return encoded
   }
 }
 

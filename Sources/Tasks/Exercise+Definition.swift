@@ -23,6 +23,7 @@ extension Exercises {
 
   /// Verdicts on right, wrong, cut off and formless completions, one a line.
   public func verifierDefinition(seed: UInt64) -> String {
+    guard verdictSeconds == 0 else { return programDefinition(seed: seed) }
     var lines: [String] = []
     for index in 0..<min(DefinitionLimits.judged, count(in: .train) ?? .max) {
       let made = exercise(seed: seed, split: .train, index: index)
@@ -40,6 +41,19 @@ extension Exercises {
       }
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension Exercises {
+  /// A program's verdicts take their time and its words may change from one to the next: it is asked
+  /// once, whether it is there and knows a right answer.
+  private func programDefinition(seed: UInt64) -> String {
+    let made = exercise(seed: seed, split: .train, index: 0)
+    let shown = made.demonstration ?? made.answer
+    let verdict = judge(
+      made, completion: shown, tokenCount: shown.count, isTruncated: false)
+    return "a program says of \(made.name): \(verdict.isStrictlyCorrect), "
+      + "\(verdict.isLenientlyCorrect)"
   }
 }
 

@@ -45,6 +45,8 @@ public protocol Exercises: Sendable {
   func exercise(seed: UInt64, split: Split, index: Int) -> Exercise
   /// Whether its verifier reads `tokenCount` for more than where the reward falls.
   var needsTokenCount: Bool { get }
+  /// How long a verdict may take at most, where a person's program gives it; else 0.
+  var verdictSeconds: Double { get }
   /// The same task without the prompts that do not fit; a made task's all do, or none.
   func keeping(_ fits: (String) -> Bool) -> any Exercises
   /// Judges a completion's text. `tokenCount` gives where the reward falls: its last token.
@@ -55,6 +57,7 @@ public protocol Exercises: Sendable {
 extension Exercises {
   public var tags: [String] { [] }
   public var needsTokenCount: Bool { false }
+  public var verdictSeconds: Double { 0 }
   public func keeping(_ fits: (String) -> Bool) -> any Exercises { self }
 
   /// Judges a completion that comes with its prompt and answer, from wherever.

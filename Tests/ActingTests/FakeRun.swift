@@ -157,7 +157,11 @@ final class FakeRun {
   private let neverStops: Bool
 
   /// With `neverStops` the weights give stop tokens no chance.
-  init(maximumNewTokens: Int = 12, keepCount: Int = 3, neverStops: Bool = false) throws {
+  /// `task` is the section of the settings, `lines` the file it names.
+  init(
+    maximumNewTokens: Int = 12, keepCount: Int = 3, neverStops: Bool = false,
+    task: Document = .object([]), lines: String? = nil
+  ) throws {
     self.neverStops = neverStops
     folder = try SocketFolder()
     settings = try RunSettings(
@@ -167,21 +171,24 @@ final class FakeRun {
           "sampling",
           .object([("groupSize", 4), ("maximumNewTokens", .integer(maximumNewTokens))])
         ),
-        ("evaluation", .object([("samples", 3)])),
+        ("evaluation", .object([("samples", 3)])), ("task", task),
         ("learner", .object([("microbatchTokens", 131_072)])),
         ("model", .object([("maximumPositions", .integer(max(128, 64 + maximumNewTokens)))])),
         ("actor", .object([("ticketsPerRequest", 2), ("threads", 1)])),
       ]), source: "the test")
     exercises = try TaskFactory.make(
-      try Fields(settings.task, source: "the test", path: "task"))
-    tokenizer = .characters(exercises.alphabet ?? [])
+      try Fields(settings.task, source: "the test", path: "task"),
+      files: TaskFiles(lines.map { [TaskFileRole.train.name: Array($0.utf8)] } ?? [:]),
+      programs: ProgramChild.maker)
+    tokenizer = .characters(exercises.alphabet ?? Array("0123456789+=\n"))
     configuration = ModelConfiguration(
       vocabularySize: tokenizer.vocabularySize, hiddenSize: 32, feedForwardSize: 48, layers: 1,
       heads: 2, keyValueHeads: 2, maximumPositions: max(128, 64 + maximumNewTokens),
       isTied: false, stopTokens: tokenizer.stopTokens, initializerRange: 0.3)
-    let files = [
-      ("config.json", Array(configuration.configJSON.utf8)), ("tokenizer.json", tokenizer.json),
-    ]
+    let files =
+      [
+        ("config.json", Array(configuration.configJSON.utf8)), ("tokenizer.json", tokenizer.json),
+      ] + (lines.map { [(TaskFileRole.train.name, Array($0.utf8))] } ?? [])
     weights = try WeightServer(
       .init(weights: folder.endpoint("weights"), announce: folder.endpoint("announce")),
       files: files, keepCount: keepCount, log: .silent)

@@ -26,6 +26,7 @@ public struct FileTask: Exercises {
   public static let maximumExamples = 64
   public private(set) var counts = FileTaskCounts()
   public let needsTokenCount: Bool
+  public let verdictSeconds: Double
   private var lines: [Split: [TaskLine]]
   private let judge: Judge
   private let examples: String
@@ -55,6 +56,7 @@ public struct FileTask: Exercises {
     judge = try VerifierFactory.judge(
       try fields.section("verifier"), default: .gsm8k, programs: programs)
     needsTokenCount = judge.needsTokenCount
+    verdictSeconds = judge.seconds
     let validationCount = try fields.integer("validationCount", default: 128, in: 1...1_000_000)
     let heldOutCount = try fields.integer("heldOutCount", default: 512, in: 1...1_000_000)
 

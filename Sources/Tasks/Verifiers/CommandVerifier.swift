@@ -10,6 +10,8 @@ import Experience
 
 /// A program that is spoken to in lines. One exchange at a time; calls may come from any thread.
 public protocol LineProgram: Sendable {
+  /// How long an answer may take at most.
+  var seconds: Double { get }
   /// The answer to a line, without its newline; a failure in words where none came in time.
   func answer(_ line: [UInt8]) -> Result<[UInt8], LineProgramFailure>
 }
@@ -52,6 +54,8 @@ public struct CommandVerifier: Verifier {
   private let program: any LineProgram
 
   public init(_ program: any LineProgram) { self.program = program }
+
+  public var seconds: Double { program.seconds }
 
   public func find(_ submission: Submission) -> Finding {
     switch program.answer(JSON.writeBytes(submission.document)) {

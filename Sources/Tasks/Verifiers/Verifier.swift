@@ -93,11 +93,14 @@ public enum Acceptance: String, Sendable, CaseIterable {
 public protocol Verifier: Sendable {
   /// Whether it reads `tokenCount`, which text alone does not tell.
   var needsTokenCount: Bool { get }
+  /// How long it may take at most, where a clock and not a count of steps bounds it; else 0.
+  var seconds: Double { get }
   func find(_ submission: Submission) -> Finding
 }
 
 extension Verifier {
   public var needsTokenCount: Bool { false }
+  public var seconds: Double { 0 }
 }
 
 /// A weighted sum of verifiers.
@@ -133,6 +136,9 @@ public struct Judge: Sendable {
   public init(_ verifier: any Verifier) { self.init([Term(verifier)]) }
 
   public var needsTokenCount: Bool { terms.contains { $0.verifier.needsTokenCount } }
+
+  /// How long a verdict may take at most; 0 where no term is bounded by a clock.
+  public var seconds: Double { terms.reduce(0) { $0 + $1.verifier.seconds } }
 
   /// Strictly correct: every term that speaks of the answer or of the form is content. Leniently:
   /// every term that speaks of the answer finds it somewhere; where none does, form decides.
