@@ -45,8 +45,8 @@ extension Exercises {
 }
 
 extension Exercises {
-  /// A program's verdicts take their time and its words may change from one to the next: it is asked
-  /// once, whether it is there and knows a right answer.
+  /// A program's verdicts take their time and its words may change from one to the next: it is
+  /// asked once, whether it is there and knows a right answer.
   private func programDefinition(seed: UInt64) -> String {
     let made = exercise(seed: seed, split: .train, index: 0)
     let shown = made.demonstration ?? made.answer

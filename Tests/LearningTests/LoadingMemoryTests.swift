@@ -8,7 +8,8 @@ import Operations
 import Policy
 import Testing
 
-/// A checkpoint on disk of 24 million weights: enough that one piece of them, 4 MiB, is a small part.
+/// A checkpoint on disk of 24 million weights: enough that one piece of them, 4 MiB, is a small
+/// part.
 private enum Large {
   static let shape = ModelConfiguration(
     vocabularySize: 16_384, hiddenSize: 768, feedForwardSize: 2048, layers: 2, heads: 12,
