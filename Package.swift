@@ -94,7 +94,7 @@ let package = Package(
       "Commands",
       [
         "Experience", "Digests", "Documents", "Safetensors", "Tensors", "Messaging", "Operations",
-        "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem",
+        "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem", "HTTP",
       ],
       // `forage explain` tells what the page tells: a link to Docs/METRICS.md.
       resources: [.embedInCode("Explain/METRICS.md")]),
@@ -137,7 +137,7 @@ let package = Package(
       "Commands",
       [
         "Commands", "Digests", "Documents", "Experience", "Learning", "Messaging", "Operations",
-        "Policy", "Replay", "Safetensors", "Wire",
+        "Policy", "Replay", "Safetensors", "Wire", "HTTP",
       ]),
     tests("Tidy", []),
 

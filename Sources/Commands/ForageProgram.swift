@@ -17,6 +17,7 @@ public enum ForageProgram {
     (.look, "status", StatusCommand.self),
     (.look, "inspect", InspectCommand.self),
     (.look, "report", ReportCommand.self),
+    (.look, "dashboard", DashboardCommand.self),
     (.look, "explain", ExplainCommand.self),
     (.look, "export", ExportCommand.self),
     (.check, "verify", VerifyCommand.self),

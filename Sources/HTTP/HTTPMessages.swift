@@ -6,11 +6,16 @@ public struct HTTPRequest: Sendable {
   public var method: String
   /// Percent-decoded, without the query: "/v1/models".
   public var path: String
+  /// What follows the path's question mark, percent-decoded, in the order sent.
+  public var query: [(name: String, value: String)]
   /// In the order sent, names as sent.
   public var headers: [(name: String, value: String)]
   public var body: [UInt8]
   /// Who asked.
   public var client: HTTPClient
+
+  /// The first value the query has under this name.
+  public func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
 
   /// The first header of this name, in whatever case.
   public func header(_ name: String) -> String? {

@@ -158,7 +158,8 @@ private let handleAccess: MHD_AccessHandlerCallback = {
   } else {
     response = core.handler(
       HTTPRequest(
-        method: String(cString: method), path: String(cString: url), headers: headers(connection),
+        method: String(cString: method), path: String(cString: url),
+        query: values(connection, .GET_ARGUMENT_KIND), headers: values(connection, .HEADER_KIND),
         body: exchange.body, client: exchange.client))
     exchange.body = []
   }
@@ -183,11 +184,13 @@ private func tooLarge(_ limits: HTTPLimits) -> HTTPResponse {
   return response
 }
 
-private func headers(_ connection: OpaquePointer) -> [(name: String, value: String)] {
+private func values(
+  _ connection: OpaquePointer, _ kind: MHD_ValueKind
+) -> [(name: String, value: String)] {
   var found: [(name: String, value: String)] = []
   withUnsafeMutablePointer(to: &found) { place in
     _ = MHD_get_connection_values(
-      connection, .HEADER_KIND,
+      connection, kind,
       { context, _, name, value in
         guard let context, let name else { return .NO }
         context.assumingMemoryBound(to: [(name: String, value: String)].self).pointee.append(

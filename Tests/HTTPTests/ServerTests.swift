@@ -19,6 +19,16 @@ import Testing
     #expect(reply.head.contains("Content-Type: text/plain; charset=utf-8"))
   }
 
+  @Test func `a query is told apart from its path, decoded and in order`() throws {
+    let server = try HTTPServer(loopback()) { request in
+      let query = request.query.map { "\($0.name)=\($0.value);" }.joined()
+      return .text("\(request.path) \(query) \(request.query("b") ?? "none")")
+    }
+    let client = try RawClient(server.address)
+    #expect(client.ask("GET", "/p?b=1%262&a=x+y&b=3&c").body == "/p b=1&2;a=x y;b=3;c=; 1&2")
+    #expect(try RawClient(server.address).ask("GET", "/p").body == "/p  none")
+  }
+
   @Test func `one connection serves many requests`() throws {
     let server = try HTTPServer(loopback()) { .text($0.path) }
     let client = try RawClient(server.address)

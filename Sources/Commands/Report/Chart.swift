@@ -72,7 +72,7 @@ struct Chart {
       let at = place(x: tick, x)
       out += "<text class=\"x\" x=\"\(at)\" y=\"\(Self.height - 12)\">\(x.label(tick))</text>"
     }
-    out += "<text class=\"x\" x=\"\(Self.width - Self.right)\" y=\"\(Self.height - 1)\" "
+    out += "<text class=\"x\" x=\"\(Self.width - Self.right)\" y=\"\(Self.height - 3)\" "
     out += "style=\"text-anchor:end\">\(escape(xLabel))</text>"
     return out
   }

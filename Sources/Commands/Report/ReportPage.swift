@@ -41,6 +41,16 @@ struct ReportPage {
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>\(escape(facts.name)) · Forage</title>
     <style>\(Self.style)</style></head><body>
+    \(body())
+    <footer>Made by <code>forage report</code>. Every number is in metrics.jsonl; Docs/METRICS.md
+    says what each means.</footer>
+    </body></html>
+    """
+  }
+
+  /// All but the frame: what `forage dashboard` shows again and again.
+  func body() -> String {
+    """
     <header><h1>\(escape(facts.name))</h1>
     <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p>
     \(facts.parent.map { "<p class=\"note\">\(escape($0))</p>" } ?? "")</header>
@@ -50,9 +60,6 @@ struct ReportPage {
     \(timeTable())
     \(sampleList())
     <details><summary>Resolved settings</summary><pre>\(escape(facts.settings))</pre></details>
-    <footer>Made by <code>forage report</code>. Every number is in metrics.jsonl; Docs/METRICS.md
-    says what each means.</footer>
-    </body></html>
     """
   }
 

@@ -11,11 +11,8 @@ struct ReportSource {
 
   /// Writes report.html and trace.json; without a sentence the one written before is kept.
   func write(sentence: String?) throws {
-    let path = "\(run.path)/sentence.txt"
-    if let sentence { try Files.writeDurably(path, sentence + "\n") }
-    let known =
-      Files.exists(path) ? try Files.readText(path).split(separator: "\n").first : nil
-    let page = ReportPage(facts: try facts(sentence: known.map(String.init)))
+    if let sentence { try Files.writeDurably(sentencePath, sentence + "\n") }
+    let page = ReportPage(facts: try facts())
     try Files.writeDurably(run.report, page.html())
     try Files.writeDurably(run.trace, TraceFile(try RunMetrics(run), name: run.name).text)
   }
@@ -27,11 +24,16 @@ struct ReportSource {
     return seconds
   }
 
-  private func facts(sentence: String?) throws -> ReportFacts {
+  private var sentencePath: String { "\(run.path)/sentence.txt" }
+
+  func facts() throws -> ReportFacts {
+    let known =
+      Files.exists(sentencePath)
+      ? try Files.readText(sentencePath).split(separator: "\n").first : nil
     let metrics = try RunMetrics(run)
     let held = try HeldOutResults(run)
     return ReportFacts(
-      name: run.name, parent: try parent(), sentence: sentence,
+      name: run.name, parent: try parent(), sentence: known.map(String.init),
       settings: try Files.readText(run.settings),
       records: metrics.steps, evaluations: metrics.evaluations,
       heldOut: ["before", "after"].compactMap { label in
