@@ -24,11 +24,18 @@ public enum Terminal {
   }
 
   /// Columns of the terminal; 100 where there is none.
-  public static var columns: Int {
+  public static var columns: Int { size?.columns ?? 100 }
+
+  /// Rows of the terminal; 40 where there is none.
+  public static var rows: Int { size?.rows ?? 40 }
+
+  private static var size: (columns: Int, rows: Int)? {
     var columns: Int32 = 0
     var rows: Int32 = 0
-    guard forage_terminal_size(STDOUT_FILENO, &columns, &rows) == 0, columns > 0 else { return 100 }
-    return Int(columns)
+    guard forage_terminal_size(STDOUT_FILENO, &columns, &rows) == 0, columns > 0, rows > 0 else {
+      return nil
+    }
+    return (Int(columns), Int(rows))
   }
 
   /// Whether standard output is a terminal that understands cursor movement.

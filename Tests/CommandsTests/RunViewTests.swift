@@ -63,6 +63,23 @@ import Testing
     #expect(RunView.phaseShares(state).map(\.share) == [0.6, 0.2])
   }
 
+  @Test func `a step's bar has a shade a phase, and no more columns than it was given`() {
+    #expect(RunView.phaseBar([0.5, 0.25, 0.125], width: 8) == "████▓▓▒ ")
+    #expect(RunView.phaseBar([0.9, 0.9], width: 5) == "█████")
+    #expect(RunView.phaseBar([], width: 3) == "   ")
+    #expect(RunView.phaseBar([0.2, 0.2, 0.2, 0.2, 0.1, 0.1], width: 10) == "██▓▓▒▒░░· ")
+  }
+
+  @Test func `a screen shows no more lines than it has, and says how many are missing`() {
+    let lines = (1...6).map { "line \($0)" }
+    #expect(LiveScreen.fitting(lines, columns: 80, rows: 7) == lines)
+    #expect(
+      LiveScreen.fitting(lines, columns: 80, rows: 5) == [
+        "line 1", "line 2", "line 3", "  … 3 lines more",
+      ])
+    #expect(LiveScreen.fitting(["a long line"], columns: 6, rows: 9) == ["a lon…"])
+  }
+
   @Test func `numbers are written as people read them`() {
     #expect(RunView.format(0.12345, 3) == "0.123")
     #expect(RunView.format(-1.5, 1) == "-1.5")

@@ -47,19 +47,15 @@ enum StatusCommand: Command {
     let signals = try SignalWatch()
     let isInteractive = Terminal.isInteractive && !arguments.flag("plain") && !isJSON
     let interval = isInteractive || isJSON ? intervalSeconds : plainSeconds
-    var drawn = 0
+    var screen = LiveScreen()
     while true {
       let report = try source.look(milliseconds: answerMilliseconds)
       if isJSON {
         Terminal.write(JSON.write(report.document) + "\n")
-      } else if isInteractive || !report.isLive {
-        // A line that wraps would be two to go back over.
-        let width = Terminal.columns
-        let lines = report.lines(width: width).map { isInteractive ? $0.clipped(to: width) : $0 }
-        // Over what was drawn before, and nothing left of it below.
-        if drawn > 0 { Terminal.write("\u{1B}[\(drawn)A\u{1B}[J") }
-        Terminal.write(lines.joined(separator: "\n") + "\n")
-        drawn = isInteractive ? lines.count : 0
+      } else if isInteractive {
+        screen.show(report.lines(width: Terminal.columns))
+      } else if !report.isLive {
+        Terminal.write(report.lines(width: Terminal.columns).joined(separator: "\n") + "\n")
       } else {
         Terminal.write(report.plainLine + "\n")
       }

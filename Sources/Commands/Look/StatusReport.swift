@@ -9,13 +9,15 @@ struct StatusReport {
   let hasMetrics: Bool
   /// Nil of a run known by its address alone.
   let folder: FolderFacts?
+  /// Of who asks from within; replay's own where nil.
+  var sessionSeconds: Double?
 
   var isLive: Bool { state.status != nil || !(folder?.processes.isEmpty ?? true) }
 
   private var step: Int { state.status?["step"]?.integerValue ?? state.step }
 
   private var elapsedSeconds: Double {
-    (state.status?["service"]?.number("upMilliseconds") ?? 0) / 1000
+    sessionSeconds ?? (state.status?["service"]?.number("upMilliseconds") ?? 0) / 1000
   }
 
   // MARK: Text
@@ -108,11 +110,12 @@ struct StatusReport {
     return lines
   }
 
-  /// How full each process's queues are, those of this host.
+  /// How full each process's queues are, those of this host that hold anything.
   private var levels: [String] {
     state.accounts.compactMap { account in
-      guard account.condition != nil, !account.gauges.isEmpty else { return nil }
-      let words = account.gauges.map { gauge in
+      let filled = account.gauges.filter { $0.value > 0 }
+      guard account.condition != nil, !filled.isEmpty else { return nil }
+      let words = filled.map { gauge in
         let prefix = "bytes "
         guard gauge.name.hasPrefix(prefix) else {
           return "\(gauge.value) of \(gauge.maximum) \(gauge.name)"

@@ -44,7 +44,7 @@ final class RunTraining {
   private var state: RunState
   private var reader: MetricsReader
   private let bell: AlarmBell
-  private var drawnLines = 0
+  private var screen = LiveScreen()
   private let began = MonotonicClock.now
 
   init(
@@ -80,7 +80,7 @@ final class RunTraining {
     while true {
       strand.work("watching over the processes")
       if signals.isStopping {
-        clearView()
+        screen.clear()
         RunCommand.say("stopping: actors, then the learner with a checkpoint, then replay")
         return .stopped
       }
@@ -174,7 +174,7 @@ final class RunTraining {
   }
 
   private func say(_ line: String) {
-    clearView()
+    screen.clear()
     log.warning(line)
     if isInteractive { RunCommand.say(line) }
   }
@@ -188,19 +188,10 @@ final class RunTraining {
       RunCommand.say(RunView.plainLine(state, elapsedSeconds: elapsed))
       return
     }
-    let width = Terminal.columns
-    let lines = RunView.lines(state, elapsedSeconds: elapsed, width: width).map {
-      $0.clipped(to: width)
-    }
-    clearView()
-    Terminal.write(lines.joined(separator: "\n") + "\n")
-    drawnLines = lines.count
-  }
-
-  /// Moves the cursor over what was drawn and clears from there.
-  private func clearView() {
-    if drawnLines > 0 { Terminal.write("\r\u{1B}[\(drawnLines)A\u{1B}[J") }
-    drawnLines = 0
+    // What `forage status --watch` shows.
+    let report = StatusReport(
+      state: state, hasMetrics: true, folder: nil, sessionSeconds: elapsed)
+    screen.show(report.lines(width: Terminal.columns))
   }
 
   /// Replay first, so that the others find it; actors last, so that they stop first.

@@ -78,12 +78,28 @@ package enum RunView {
       + "  step \(format(state.mean("time/step", over: 10), 2)) s  \(bottleneck(state))"
   }
 
-  /// The newest step's phases as one bar of letters, longest first in the legend.
+  /// The newest step's phases: one bar, a shade a phase, the longest first and named.
   private static func stepLine(_ state: RunState, width: Int) -> String {
     let phases = phaseShares(state)
     guard !phases.isEmpty else { return "  waiting for the first step" }
-    let legend = phases.prefix(5).map { "\($0.name) \(percent($0.share))" }.joined(separator: ", ")
-    return "  a step is \(legend)"
+    let named = zip(shades, phases).map { "\($0) \($1.name) \(percent($1.share))" }
+    return "  a step \(phaseBar(phases.map(\.share), width: 24)) \(named.joined(separator: "  "))"
+  }
+
+  /// Told apart without color; what has none is blank.
+  private static let shades: [Character] = ["█", "▓", "▒", "░", "·"]
+
+  /// Shares, the largest first, as parts of a bar; together they round as one, so that it never
+  /// has more than `width` columns.
+  package static func phaseBar(_ shares: [Double], width: Int) -> String {
+    var out = ""
+    var sum = 0.0
+    for (shade, share) in zip(shades, shares) {
+      sum += share
+      let end = Int((min(1, sum) * Double(width)).rounded())
+      out += String(repeating: shade, count: max(0, end - out.count))
+    }
+    return out + String(repeating: " ", count: width - out.count)
   }
 
   private static func waitingLines(_ state: RunState) -> [String] {
