@@ -94,7 +94,7 @@ let package = Package(
       "Commands",
       [
         "Experience", "Digests", "Documents", "Safetensors", "Tensors", "Messaging", "Operations",
-        "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem", "HTTP",
+        "HTTP", "Tasks", "Policy", "Objectives", "Wire", "Acting", "Replay", "Learning", "CSystem",
       ],
       // `forage explain` tells what the page tells: a link to Docs/METRICS.md.
       resources: [.embedInCode("Explain/METRICS.md")]),

@@ -1,6 +1,5 @@
 // The exit status of errors that rooms below Operations throw, by what they mean to a caller.
 
-import Glibc
 import HTTP
 import Messaging
 import Operations
@@ -15,18 +14,10 @@ enum CommandFailure {
     case let error as SafetensorsError: (String(describing: error), .badInput)
     case let error as MessagingError:
       (error.description, ExitCode(rawValue: error.exitStatus) ?? .unavailable)
-    case let error as HTTPError: (error.description, status(error))
+    case let error as HTTPError:
+      (error.description, ExitCode(rawValue: error.exitStatus) ?? .unavailable)
     case let error as LedgerError: (error.description, status(error))
     default: FailureReport.report(error)
-    }
-  }
-
-  private static func status(_ error: HTTPError) -> ExitCode {
-    switch error.reason {
-    case .system(errno: EADDRINUSE): .portTaken
-    case .system, .library: .unavailable
-    case .address: .usage
-    case .routable: .forbidden
     }
   }
 

@@ -10,6 +10,7 @@ public enum ForageProgram {
     (.run, "sft", SFTCommand.self),
     (.run, "eval", EvalCommand.self),
     (.run, "generate", GenerateCommand.self),
+    (.run, "serve", ServeCommand.self),
     (.run, "logprobs", LogProbsCommand.self),
     (.run, "keys", KeysCommand.self),
     (.run, "grade", GradeCommand.self),

@@ -167,12 +167,14 @@ private let handleAccess: MHD_AccessHandlerCallback = {
   return answer(connection, exchange, response, idleSeconds: core.limits.idleSeconds)
 }
 
-/// Answers before the body is sent when its announced length is too much.
+/// Answers before the body is sent when its announced length is beyond patience: a client that
+/// only writes then sees its connection break, and not why.
 private func refuseEarly(
   _ connection: OpaquePointer, _ exchange: Exchange, _ limits: HTTPLimits
 ) -> MHD_Result {
   guard let text = MHD_lookup_connection_value(connection, .HEADER_KIND, "Content-Length"),
-    let length = UInt64(String(cString: text)), length > UInt64(limits.bodyBytes)
+    let length = UInt64(String(cString: text)),
+    length > UInt64(Exchange.patienceFactor * limits.bodyBytes)
   else { return .YES }
   return answer(connection, exchange, tooLarge(limits), idleSeconds: limits.idleSeconds)
 }

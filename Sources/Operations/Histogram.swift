@@ -19,7 +19,8 @@ public struct Histogram: Sendable, Equatable {
   public private(set) var greatest: Int64 = 0
   /// Exact; 0 without durations.
   public private(set) var least: Int64 = 0
-  private var sum: Double = 0
+  /// Of all durations, in nanoseconds.
+  public private(set) var sum: Double = 0
 
   public init() {}
 
@@ -57,6 +58,17 @@ public struct Histogram: Sendable, Equatable {
       if seen >= rank { return min(Self.upperEnd(of: index), greatest) }
     }
     return greatest
+  }
+
+  /// How many durations are known not to exceed this one: those in the bucket it falls in, less
+  /// than 1 % wide, count only where the bucket ends there.
+  public func count(atMost nanoseconds: Int64) -> UInt64 {
+    var seen: UInt64 = 0
+    for (index, here) in buckets.enumerated() where here > 0 {
+      guard Self.upperEnd(of: index) <= nanoseconds else { break }
+      seen += here
+    }
+    return seen
   }
 
   /// Exact below 256 ns; above, the octave and the seven bits after the leading one.

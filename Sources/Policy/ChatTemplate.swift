@@ -120,6 +120,11 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     return begin + tokenizer.encode(bytes, guarded: guarded)
   }
 
+  /// The token that ends a message, and so an assistant's turn; nil where the vocabulary lacks it.
+  public func endToken(_ tokenizer: Tokenizer) -> Int32? {
+    tokenizer.token(spelled: isLlama ? "<|eot_id|>" : "<|im_end|>")
+  }
+
   /// The chat as one text, as `tokens` reads it but for the begin token.
   public func text(_ messages: [ChatMessage], isContinued: Bool = true) -> String {
     layOut(messages, isContinued: isContinued).map(\.text).joined()

@@ -279,32 +279,9 @@ extension Generator {
     _ requests: [GenerationRequest], _ samples: inout [Sample], _ drawn: [Int], tokens: [Int32],
     rows: [CacheRow], drawnRows: [Int32]?
   ) {
-    transformer.layOut()
-    let space = transformer.workspace.prepare(
-      rows: tokens.count, scored: drawn.count, keepsTape: false)
-    let positions = rows.map { Int32($0.position) }
-    transformer.embed(space.inputs[0], tokens: tokens)
-    for layer in 0..<transformer.configuration.layers {
-      let cache = caches[layer]
-      transformer.runLayer(
-        layer, out: space.output(ofLayer: layer), space.activations(layer: layer),
-        positions: positions, rows: tokens.count
-      ) { activations in
-        backend.append(cache, k: activations.key, v: activations.value, rows: rows)
-        backend.attend(activations.attended, q: activations.query, cache, rows: rows)
-      }
-    }
-    let output = space.output(ofLayer: transformer.configuration.layers - 1)
-    var source = output
-    if let drawnRows {
-      backend.gather(
-        space.scored, output, rows: drawnRows, width: transformer.configuration.hiddenSize)
-      source = space.scored
-    }
-    transformer.finalNorm(space.final, source, rows: drawn.count)
-    let answer = backend.sample(
-      x: space.final, w: transformer.requirePackedHead(),
-      rows: drawn.map { samples[$0].sampling(requests[samples[$0].request]) })
+    let answer = transformer.drawNext(
+      caches: caches, tokens: tokens, rows: rows, drawnRows: drawnRows,
+      sampling: drawn.map { samples[$0].sampling(requests[samples[$0].request]) })
     for (index, sample) in drawn.enumerated() {
       samples[sample].take(
         answer.tokens[index], logProb: answer.logProbs[index], requests[samples[sample].request])

@@ -82,6 +82,21 @@ public struct Tokenizer: Sendable {
     return String(decoding: file.decoder.text(of: spellings), as: UTF8.self)
   }
 
+  /// The bytes one token stands for, wherever it stands: not UTF-8 where it holds a part of a
+  /// character, and empty for an id without a token.
+  public func bytes(of token: Int32) -> [UInt8] {
+    guard file.vocabulary.contains(token) else { return [] }
+    return file.decoder.bytes(of: file.vocabulary.spelling(of: token))
+  }
+
+  /// Whether a token after this one may change the text of those before: a run of spelled bytes is
+  /// text, or none, as a whole.
+  func isOpen(after token: Int32) -> Bool {
+    guard file.vocabulary.contains(token) else { return false }
+    return file.decoder.steps?.contains(.byteFallback) == true
+      && ByteFallback.byte(spelledBy: Array(file.vocabulary.spelling(of: token))) != nil
+  }
+
   /// One token as people are shown it: newline ⏎, tab ⇥, space ␣, other control bytes and broken
   /// UTF-8 as `\x1b`; an id without a token as `#123`.
   public func display(_ token: Int32) -> String {

@@ -36,6 +36,14 @@ import Testing
     ] {
       found.formUnion(try keys(pair, in: path))
     }
+    // What is scraped is declared in whatever room moves it.
+    let sources = Self.root.appending(path: "Sources")
+    let files = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)
+    while let file = files?.nextObject() as? URL {
+      guard file.pathExtension == "swift" else { continue }
+      let path = String(file.path.dropFirst(Self.root.path.count))
+      found.formUnion(try keys(/Meter\(\s*"(forage_\w+)"/, in: path))
+    }
     return found
   }
 

@@ -14,6 +14,8 @@ package final class LineReader {
   package let name: String
   /// Of the line last read, from 1.
   package private(set) var number = 0
+  /// Whether the line last read had its newline: a line that was cut off has none.
+  package private(set) var isEnded = true
   private let descriptor: Int32
   private var bytes: [UInt8] = []
   private var start = 0
@@ -51,6 +53,7 @@ package final class LineReader {
         guard start < bytes.count else { return nil }
         defer { start = bytes.count }
         number += 1
+        isEnded = false
         return Array(bytes[start...])
       }
       guard bytes.count - start <= Self.maximumLineBytes else {

@@ -58,20 +58,36 @@ package struct PromptMaker {
     }
     let tokens = (tokenizer.beginToken.map { [$0] } ?? []) + text
     guard !tokens.isEmpty else { throw PromptProblem(what: "it has no token") }
+    try checkRoom(tokens, newTokens: newTokens)
+    return tokens
+  }
+
+  /// The chat up to where the assistant begins to speak; throws when that leaves no room.
+  package func tokens(
+    _ messages: [ChatMessage], _ template: ChatTemplate, newTokens: Int
+  ) throws(PromptProblem) -> [Int32] {
+    let tokens = template.tokens(messages, tokenizer)
+    try checkRoom(tokens, newTokens: newTokens)
+    return tokens
+  }
+
+  private func checkRoom(_ tokens: [Int32], newTokens: Int) throws(PromptProblem) {
     // The last token sampled is never fed, so it needs no position.
     let room = maximumPositions - tokens.count + 1
     guard newTokens <= room else {
       throw PromptProblem(
         what: "\(tokens.count) tokens and \(newTokens) new ones need "
-          + "\(tokens.count + newTokens - 1) positions, and the model has \(maximumPositions)")
+          + "\(tokens.count + newTokens - 1) positions, and the model has \(maximumPositions)",
+        isLength: true)
     }
-    return tokens
   }
 }
 
 /// Why a prompt cannot be continued: words that follow "prompt "X": ".
 package struct PromptProblem: Error {
   package let what: String
+  /// It is too long, and nothing else.
+  package var isLength = false
 
   func failure(_ source: String) -> Failure {
     Failure(
@@ -88,6 +104,15 @@ extension Arguments {
   }
 
   func threads() throws(ArgumentError) -> Int? { try integer("threads", in: 1...1024) }
+
+  /// The template named by --chat; nil when it is left to the folder.
+  func chatTemplate() throws(ArgumentError) -> ChatTemplate? {
+    guard let name = value("chat") else { return nil }
+    guard let template = ChatTemplate(rawValue: name) else {
+      throw bad("chat", name, "one of \(ChatTemplate.names)")
+    }
+    return template
+  }
 }
 
 extension Usage.Option {
