@@ -30,7 +30,7 @@ package final class Rollouts {
   private var readySince: Int64?
   private let lineage: String
   private let exercises: any Exercises
-  private let tokenizer: Tokenizer
+  private let reader: PromptReader
   private let transformer: CPUTransformer
   private let generator: CPUGenerator
   private let stopTokens: Set<Int32>
@@ -50,7 +50,7 @@ package final class Rollouts {
     let made = try TaskFactory.make(task, files: TaskFiles(files), programs: ProgramChild.maker)
     configuration = try ModelConfiguration(
       configJSON: try Self.file("config.json", in: files), source: "config.json of the learner")
-    tokenizer = try Tokenizer(
+    let tokenizer = try Tokenizer(
       json: try Self.file("tokenizer.json", in: files), source: "tokenizer.json of the learner")
     guard tokenizer.vocabularySize <= configuration.vocabularySize else {
       throw Failure(
@@ -60,10 +60,11 @@ package final class Rollouts {
         remedy: "start the run from a model folder whose files belong together",
         exitCode: .badInput)
     }
-    exercises = made.fitting(
-      tokenizer, positions: configuration.maximumPositions,
+    reader = try PromptReader(made, tokenizer)
+    exercises = reader.fitting(
+      made, positions: configuration.maximumPositions,
       newTokens: settings.sampling.maximumNewTokens)
-    stopTokens = configuration.stopTokens.union(tokenizer.stopTokens)
+    stopTokens = reader.stopTokens(configuration)
     transformer = CPUTransformer(configuration: configuration, threads: threads)
     generator = CPUGenerator(transformer)
     judge = GroupJudge(
@@ -179,7 +180,7 @@ package final class Rollouts {
   }
 
   private func request(_ key: TicketKey, _ exercise: Exercise) throws -> GenerationRequest {
-    let prompt = (tokenizer.beginToken.map { [$0] } ?? []) + tokenizer.encode(exercise.prompt)
+    let prompt = reader.tokens(exercise)
     let longest = prompt.count + settings.sampling.maximumNewTokens
     guard !prompt.isEmpty, longest <= configuration.maximumPositions else {
       throw Failure(
@@ -204,13 +205,5 @@ package final class Rollouts {
       prompt: prompt, samples: samples, seed: settings.run.seed, domain: domain,
       ticket: UInt64(key.number), temperature: Float(settings.sampling.temperature),
       maximumNewTokens: settings.sampling.maximumNewTokens, stopTokens: stopTokens)
-  }
-}
-
-extension Exercises {
-  /// Without the prompts that leave no room for `newTokens`: head and actors leave out the same.
-  package func fitting(_ tokenizer: Tokenizer, positions: Int, newTokens: Int) -> any Exercises {
-    let begin = tokenizer.beginToken == nil ? 0 : 1
-    return keeping { begin + tokenizer.encode($0).count + newTokens <= positions }
   }
 }

@@ -5,43 +5,28 @@
 //
 // What people wrote in a chat is text: a special token spelled in it is not found there.
 //
-// Tools, and reasoning apart from a message's content, are not laid out.
+// Tools, and reasoning apart from a message's content, are not laid out. Reasoning within it,
+// between <think> and </think>, is Qwen3's own: of the turns before the last question it is left
+// out.
 
 import Digests
 import Documents
 import Experience
 
-/// One message of a chat.
-public struct ChatMessage: Equatable, Sendable {
-  /// "system", "user" or "assistant".
-  public var role: String
-  public var content: String
-
-  private static let roles = ["system", "user", "assistant"]
-  private static let maximumCount = 1024
+extension ChatMessage {
   private static let maximumContentBytes = 1 << 20
-
-  public init(role: String, content: String) {
-    self.role = role
-    self.content = content
-  }
 
   /// The messages at a key: at least one, the first alone may be the system's.
   public static func list(_ fields: Fields, _ key: String) throws(DocumentError) -> [ChatMessage] {
     var messages: [ChatMessage] = []
     for entry in try fields.sections(key, maximumCount: maximumCount) {
-      let role = try entry.string("role")
-      guard roles.contains(role) else {
-        throw entry.error("role", "\(role) is none of \(roles.joined(separator: ", "))")
-      }
-      guard role != "system" || messages.isEmpty else {
-        throw entry.error("role", "a system message stands first or nowhere")
-      }
-      let content = try entry.string("content", maximumLength: maximumContentBytes)
+      messages.append(
+        ChatMessage(
+          role: try entry.string("role"),
+          content: try entry.string("content", maximumLength: maximumContentBytes)))
       try entry.finish()
-      messages.append(ChatMessage(role: role, content: content))
     }
-    guard !messages.isEmpty else { throw fields.error(key, "there are no messages") }
+    if let problem = problem(of: messages) { throw fields.error(key, problem) }
     return messages
   }
 }
@@ -54,6 +39,10 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
   case qwen2
   case qwen25 = "qwen2.5"
   case smollm2
+  /// ChatML whose assistant thinks first, between <think> and </think>.
+  case qwen3
+  /// The same with the thoughts left empty: `enable_thinking` false.
+  case qwen3NoThinking = "qwen3-no-thinking"
   case llama3
   /// Llama 3.1 to 3.3: a system message with dates. The date of today is the template's own, 26 Jul
   /// 2024, always: a prompt that changes at midnight cannot be repeated.
@@ -71,7 +60,7 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     // A file's last newline is not the template's.
     let bytes = Array((text.hasSuffix("\n") ? String(text.dropLast()) : text).utf8)
     let digest = Digest(of: bytes).hexadecimal
-    guard let known = Self.digests[digest] else {
+    guard let known = Self(digest: digest) else {
       throw ModelFolderError(
         path: file,
         problem: "the chat template (digest \(digest.prefix(16))) is not known; known are "
@@ -80,13 +69,22 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     self = known
   }
 
+  /// The template whose text has this digest, in hexadecimal; nil for a text that is not known.
+  package init?(digest: String) {
+    guard let known = Self.digests[digest] else { return nil }
+    self = known
+  }
+
   /// BLAKE2b digests of the texts in published folders: Qwen2 and Qwen2.5 Instruct, SmolLM2
-  /// Instruct, Meta Llama 3 Instruct, Llama 3.2 Instruct, and plain ChatML.
+  /// Instruct, Qwen3 (its first text and the one that followed), Meta Llama 3 Instruct, Llama 3.2
+  /// Instruct, and plain ChatML.
   private static let digests: [String: ChatTemplate] = [
     "827b1b44d7e035c3f79e595cfd2472e7f08a2764ccbb98d1d4e95d96f882ae0b": .chatml,
     "7cb398e81113b4aee262bd9621f9186062cf6d071f87ac2c0f735f064e2a3e50": .qwen2,
     "ef0829bf42c538a9bbd234c9664d95d9504fb8e6939b293dea2c595107b35170": .qwen25,
     "786dc803909c78d9d03264ecb6d82c6bcbbe28070b7e342b474af75e0d1c93db": .smollm2,
+    "9f5090d79b6197a19b77603444b9cf5282ab6ca2ca628f365f76bd94ce22418d": .qwen3,
+    "b9dfc3e866d8e1360059a0d3bb3094ef035279d0a5bdb60bab369537cf0b9ece": .qwen3,
     "05facb19f527d33e1ba2066abb9656dc46ff7f61a33d5419bbd0f773d3519478": .llama3,
     "51e68c9f989467577fb67f8e1d45e58110c1ca737735c3662bd62c2d93112828": .llama31,
   ]
@@ -94,7 +92,7 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
   /// The system message a chat without one is given; nil: none.
   private var defaultSystem: String? {
     switch self {
-    case .chatml, .llama3: nil
+    case .chatml, .qwen3, .qwen3NoThinking, .llama3: nil
     case .qwen2: "You are a helpful assistant."
     case .qwen25: "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
     case .smollm2: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
@@ -130,7 +128,15 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
     layOut(messages, isContinued: isContinued).map(\.text).joined()
   }
 
+  /// The tokens it writes between messages, the one that ends a turn first: a tokenizer without
+  /// them would read their spelling as text.
+  public var markers: [String] {
+    isLlama
+      ? ["<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"] : ["<|im_end|>", "<|im_start|>"]
+  }
+
   private var isLlama: Bool { self == .llama3 || self == .llama31 }
+  private var isQwen3: Bool { self == .qwen3 || self == .qwen3NoThinking }
 
   private struct Part {
     let text: String
@@ -149,9 +155,60 @@ public enum ChatTemplate: String, CaseIterable, Sendable {
         add("system", system, isContent: false, to: &parts)
       }
     }
-    for message in rest { add(message.role, message.content, isContent: true, to: &parts) }
-    if isContinued { parts.append(Part(text: head("assistant"), isContent: false)) }
+    // A chat without a question has its last one after the end: all its turns lie before it.
+    let asked = rest.lastIndex { $0.role == "user" && !Self.isToolReport($0.content) }
+    for (index, message) in zip(rest.indices, rest) {
+      if isQwen3, message.role == "assistant" {
+        let isAnswer = index > asked ?? rest.endIndex
+        addReasoned(message.content, isAnswer, isLast: index == rest.endIndex - 1, to: &parts)
+      } else {
+        add(message.role, message.content, isContent: true, to: &parts)
+      }
+    }
+    if isContinued {
+      let thought = self == .qwen3NoThinking ? "<think>\n\n</think>\n\n" : ""
+      parts.append(Part(text: head("assistant") + thought, isContent: false))
+    }
     return parts
+  }
+
+  /// Qwen3's answers keep their thoughts, and the last one has them even where there are none; of
+  /// earlier turns what stands before the thoughts' end is left out.
+  private func addReasoned(
+    _ content: String, _ isAnswer: Bool, isLast: Bool, to parts: inout [Part]
+  ) {
+    var answer = content[...]
+    var thought = content[..<content.startIndex]
+    let ends = content.utf8.ranges(of: "</think>".utf8)
+    if let first = ends.first, let last = ends.last {
+      thought = content[..<first.lowerBound]
+      let begin = thought.utf8.ranges(of: "<think>".utf8).last
+      if let begin { thought = thought[begin.upperBound...] }
+      thought = Self.withoutLines(thought, atEnd: true)
+      answer = Self.withoutLines(content[last.upperBound...], atEnd: false)
+    }
+    parts.append(Part(text: head("assistant"), isContent: false))
+    if isAnswer, isLast || !thought.isEmpty {
+      parts.append(Part(text: "<think>\n", isContent: false))
+      parts.append(Part(text: String(thought), isContent: true))
+      parts.append(Part(text: "\n</think>\n\n", isContent: false))
+      answer = Self.withoutLines(answer, atEnd: false)
+    }
+    parts.append(Part(text: String(answer), isContent: true))
+    parts.append(Part(text: "<|im_end|>\n", isContent: false))
+  }
+
+  /// Qwen3 writes what a tool said as a user's message: it asks nothing.
+  private static func isToolReport(_ content: String) -> Bool {
+    content.utf8.starts(with: "<tool_response>".utf8)
+      && content.utf8.reversed().starts(with: "</tool_response>".utf8.reversed())
+  }
+
+  /// Without newlines at the beginning, and where `atEnd` says so at the end.
+  private static func withoutLines(_ text: Substring, atEnd: Bool) -> Substring {
+    var scalars = text.unicodeScalars.drop { $0 == "\n" }
+    while atEnd, scalars.last == "\n" { scalars.removeLast() }
+    return Substring(scalars)
   }
 
   private func head(_ role: String) -> String {

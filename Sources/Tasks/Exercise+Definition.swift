@@ -16,6 +16,7 @@ extension Exercises {
       for index in 0..<min(DefinitionLimits.exercises, count ?? .max) {
         let made = exercise(seed: seed, split: split, index: index)
         lines.append("\(made.name) | \(made.prompt) | \(made.answer) | \(made.demonstration ?? "")")
+        lines += made.messages.map { "  \($0.role): \($0.content)" }
       }
     }
     return lines.joined(separator: "\n")

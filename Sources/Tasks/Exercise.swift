@@ -14,16 +14,22 @@ public enum Split: String, Sendable, CaseIterable {
 public struct Exercise: Equatable, Sendable {
   /// Names it within its task ("47+85").
   public var name: String
-  /// The text the policy continues.
+  /// The text the policy continues; of a chat, its last question.
   public var prompt: String
+  /// The chat the policy answers, where the task asks in chats; else empty.
+  public var messages: [ChatMessage]
   /// The right answer, as the verifier reads it.
   public var answer: String
   /// A worked completion, for supervised learning; nil where the task has none.
   public var demonstration: String?
 
-  public init(name: String, prompt: String, answer: String, demonstration: String? = nil) {
+  public init(
+    name: String, prompt: String, messages: [ChatMessage] = [], answer: String,
+    demonstration: String? = nil
+  ) {
     self.name = name
     self.prompt = prompt
+    self.messages = messages
     self.answer = answer
     self.demonstration = demonstration
   }
@@ -47,8 +53,11 @@ public protocol Exercises: Sendable {
   var needsTokenCount: Bool { get }
   /// How long a verdict may take at most, where a person's program gives it; else 0.
   var verdictSeconds: Double { get }
-  /// The same task without the prompts that do not fit; a made task's all do, or none.
-  func keeping(_ fits: (String) -> Bool) -> any Exercises
+  /// The name of the chat template its exercises' messages are laid out by, or `ownChat` for the
+  /// model's; nil where it asks in plain text.
+  var chat: String? { get }
+  /// The same task without the exercises that do not fit; a made task's all do, or none.
+  func keeping(_ fits: (Exercise) -> Bool) -> any Exercises
   /// Judges a completion's text. `tokenCount` gives where the reward falls: its last token.
   func judge(_ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool)
     -> Verdict
@@ -58,7 +67,8 @@ extension Exercises {
   public var tags: [String] { [] }
   public var needsTokenCount: Bool { false }
   public var verdictSeconds: Double { 0 }
-  public func keeping(_ fits: (String) -> Bool) -> any Exercises { self }
+  public var chat: String? { nil }
+  public func keeping(_ fits: (Exercise) -> Bool) -> any Exercises { self }
 
   /// Judges a completion that comes with its prompt and answer, from wherever.
   public func judge(_ submission: Submission) -> Verdict {

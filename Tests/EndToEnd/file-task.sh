@@ -39,6 +39,8 @@ END
   fail "data check"
 }
 grep -q "64 of 64 get full marks" "$work/check.out" || fail "$(cat "$work/check.out")"
+grep -q "prompt tokens    least 5," "$work/check.out" || fail "$(cat "$work/check.out")"
+grep -q "0 prompts have more than 48 tokens" "$work/check.out" || fail "$(cat "$work/check.out")"
 config=$work/file.yaml
 run file
 cmp -s "$work/sums.jsonl" "$work/file/task/task-train.jsonl" || fail "the run kept no copy"

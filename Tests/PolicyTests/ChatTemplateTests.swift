@@ -2,6 +2,7 @@
 // write into one.
 
 import Documents
+import Experience
 import Policy
 import Testing
 
@@ -53,7 +54,7 @@ private enum Chats {
   func `lays chats out as transformers does`(_ template: ChatTemplate) throws {
     let tokenizer = try Chats.tokenizer(template)
     let all = try Chats.all(template)
-    #expect(all.count == 12)
+    #expect(all.count == (template.rawValue.hasPrefix("qwen3") ? 22 : 12))
     for expected in all {
       let text = template.text(expected.messages, isContinued: expected.isContinued)
       #expect(text.unicodeScalars.elementsEqual(expected.text.unicodeScalars))
@@ -73,9 +74,32 @@ private enum Chats {
       #expect {
         try Chats.recognized(text + " ", inOwnFile: inOwnFile)
       } throws: { error in
-        "\(error)".contains("chatml, qwen2, qwen2.5, smollm2, llama3, llama3.1")
+        "\(error)".contains(
+          "chatml, qwen2, qwen2.5, smollm2, qwen3, qwen3-no-thinking, llama3, llama3.1")
       }
     }
+  }
+
+  @Test func `is recognized by the digest of each published text`() throws {
+    for template in ChatTemplate.allCases {
+      let fields = try Chats.fields(template)
+      // Whether it thinks is not told by the text: that is asked for by name.
+      let told = template == .qwen3NoThinking ? .qwen3 : template
+      #expect(ChatTemplate(digest: try fields.string("digest")) == told)
+      if template == .qwen3 { #expect(ChatTemplate(digest: try fields.string("also")) == told) }
+    }
+    #expect(ChatTemplate(digest: String(repeating: "0", count: 64)) == nil)
+  }
+
+  @Test(arguments: ChatTemplate.allCases)
+  func `ends a turn with the first of its markers`(_ template: ChatTemplate) throws {
+    let tokenizer = try Chats.tokenizer(template)
+    let end = try #require(tokenizer.token(spelled: template.markers[0]))
+    let chat = [ChatMessage(role: "user", content: "x")]
+    let ids = template.tokens(chat, tokenizer, isContinued: false)
+    #expect(ids.suffix(2).contains(end))
+    let text = template.text(chat)
+    for marker in template.markers { #expect(text.contains(marker)) }
   }
 
   @Test func `is asked for by name where a folder has none`() throws {

@@ -62,7 +62,9 @@ func greatestError(_ a: [Float], _ b: [Float], scale: Float) -> Float {
     try fixture.folder.load(into: model)
     let scores = model.score(fixture.pack)
     // Float32 forward against float64: 30 ulp of a logit near 8 are 3e-5.
-    #expect(greatestError(scores.logProbs, try fixture.floats("logprobs"), scale: 1) < 2e-5)
+    let error = greatestError(scores.logProbs, try fixture.floats("logprobs"), scale: 1)
+    print("\(family) on \(B.self): log-probs \(error)")
+    #expect(error < 2e-5)
     #expect(greatestError(scores.entropies, try fixture.floats("entropies"), scale: 1) < 2e-5)
   }
 
@@ -78,14 +80,16 @@ func greatestError(_ a: [Float], _ b: [Float], scale: Float) -> Float {
       Slopes(
         logProbs: try fixture.floats("logprob_slopes"),
         entropies: try fixture.floats("entropy_slopes")))
+    var worst: Float = 0
     for gradient in model.copyGradients() {
       let expected = try fixture.floats("gradient.\(gradient.name)")
       // Relative to the tensor's own size: single elements may cancel to nearly nothing.
       let size = expected.reduce(0) { max($0, abs($1)) }
-      #expect(
-        greatestError(try gradient.floats(), expected, scale: size) < 1e-4,
-        "\(gradient.name)")
+      let error = greatestError(try gradient.floats(), expected, scale: size)
+      worst = max(worst, error)
+      #expect(error < 1e-4, "\(gradient.name)")
     }
+    print("\(family) on \(B.self): gradients \(worst)")
     let norm = optimizer.gradientNorm()
     let expectedNorm = Double(try fixture.floats("gradient_norm")[0])
     #expect(abs(norm - expectedNorm) < 1e-5 * expectedNorm)

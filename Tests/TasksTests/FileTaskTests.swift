@@ -82,11 +82,77 @@ import Testing
     #expect(task.counts.examples == 2 && task.counts.splits[.train] == 4)
     let shown = "Q: What is 0+1? A: #### 1;Q: What is 1+1? A: #### 2;"
     for split in Split.allCases {
-      for prompt in task.prompts(of: split) {
+      for prompt in task.all(of: split).map(\.prompt) {
         #expect(prompt.hasPrefix(shown + "Q: What is "))
         #expect(!prompt.dropFirst(shown.count).contains("is 0+") && prompt.hasSuffix("A:"))
       }
     }
+  }
+
+  private static let conversations = (0..<8).map { index in
+    #"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"x"},"#
+      + #"{"role":"assistant","content":"y"},{"role":"user","content":"q\#(index)"}],"#
+      + "\"ground_truth\":\(index)}\n"
+  }
+
+  private static let few = "kind: file, file: a, heldOutCount: 2, validationCount: 2"
+
+  @Test func `a line that is a chat is asked as it stands, by the model's own template`() throws {
+    let task = try make(
+      "{\(Self.few), verifier: {kind: exact}}", [.train: Self.conversations.joined()])
+    #expect(task.chat == "model")
+    let exercise = task.exercise(seed: 1, split: .heldOut, index: 0)
+    #expect(exercise.messages.map(\.role) == ["system", "user", "assistant", "user"])
+    #expect(exercise.messages.map(\.content) == ["Be brief.", "x", "y", "q\(exercise.answer)"])
+    #expect(exercise.prompt == "q\(exercise.answer)")
+    // Named it is that one; none asks in text, and so does a template.
+    for (more, chat) in [("chat: llama3", "llama3"), ("chat: none", nil), ("chat: model", "model")]
+    {
+      let named = try make(
+        "{\(Self.few), \(more), verifier: {kind: exact}}", [.train: Self.conversations.joined()])
+      #expect(named.chat == chat)
+      #expect(named.exercise(seed: 1, split: .train, index: 0).messages.isEmpty == (chat == nil))
+    }
+  }
+
+  @Test func `questions become chats where a template is named, with examples as turns`() throws {
+    let task = try make(
+      "{\(Self.few), chat: chatml, system: 'Think.', examples: 1, gold: 'so {answer}'}",
+      [.train: Self.lines(0..<9)])
+    #expect(task.chat == "chatml")
+    let exercise = task.exercise(seed: 1, split: .validation, index: 0)
+    #expect(
+      exercise.messages.dropLast().map { "\($0.role): \($0.content)" } == [
+        "system: Think.", "user: What is 0+1?", "assistant: so #### 1",
+      ])
+    #expect(exercise.messages.last == ChatMessage(role: "user", content: exercise.prompt))
+    #expect(exercise.prompt.hasSuffix("+1?"))
+    #expect(task.taskDefinition(seed: 1).contains("  system: Think."))
+  }
+
+  @Test func `chats that end with one question and begin otherwise are two`() throws {
+    let other = Self.conversations.map {
+      $0.replacing(#""content":"x""#, with: #""content":"z""#)
+    }
+    let task = try make(
+      "{\(Self.few), verifier: {kind: exact}}",
+      [.train: (Self.conversations + other + other.prefix(1)).joined()])
+    #expect(task.counts.repeated == 1 && task.counts.splits[.train] == 12)
+  }
+
+  @Test(arguments: [
+    (#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#, "the assistant's"),
+    (#"[{"role":"tool","content":"a"},{"role":"user","content":"b"}]"#, "role tool is none of"),
+    (#"[{"role":"user","content":"a"},{"role":"system","content":"b"}]"#, "first or nowhere"),
+  ]) func `a line that no completion could follow is named by its number`(
+    messages: String, problem: String
+  ) {
+    let text = Self.conversations.joined() + "{\"messages\":\(messages),\"ground_truth\":1}\n"
+    let error = #expect(throws: DocumentError.self) {
+      try make("{\(Self.few), chat: model}", [.train: text])
+    }
+    let words = error?.description ?? ""
+    #expect(words.contains(":9:1") && words.contains(problem), "\(words)")
   }
 
   @Test func `a brace in a question is text`() throws {
@@ -115,7 +181,7 @@ import Testing
   @Test func `prompts that do not fit are left out and counted`() throws {
     let task = try make(Self.counted, [.train: Self.lines(0..<100)])
     // "What is 9+1?" and its newline: ten of the hundred questions have one digit.
-    let kept = try #require(task.keeping { $0.utf8.count <= 13 } as? FileTask)
+    let kept = try #require(task.keeping { $0.prompt.utf8.count <= 13 } as? FileTask)
     #expect(kept.counts.tooLong == 90)
     #expect(Split.allCases.reduce(0) { $0 + (kept.counts.splits[$1] ?? 0) } == 10)
   }

@@ -17,8 +17,13 @@ enum DataCommand: Command {
       Usage.Positional("FILE", "JSON lines, or a settings file (.yaml) whose task is of files"),
     ],
     options: [
-      .value("tokenizer", "DIR", "a folder with a tokenizer.json: lengths are in its tokens"),
-      .value("limit", "N", "prompts longer than this many tokens (else bytes) are counted"),
+      .value(
+        "tokenizer", "DIR",
+        "a folder with a tokenizer.json: lengths are in its tokens; of settings, model.path"),
+      .value(
+        "limit", "N",
+        "prompts longer than this many tokens (else bytes) are counted; of settings, what "
+          + "sampling.maximumNewTokens leaves of the model's positions"),
     ],
     takesOverrides: true,
     example: "forage data check train.jsonl --task.verifier.kind=gsm8k --tokenizer models/base")
@@ -32,19 +37,26 @@ enum DataCommand: Command {
         program: usage.program, fact: .unexpectedPositional(arguments.required(0)))
     }
     let path = arguments.required(1)
-    let limit = try arguments.integer("limit", in: 1...1_000_000_000)
-    let tokenizer = try arguments.value("tokenizer").map { folder in
-      let file = "\(folder)/tokenizer.json"
-      return try Tokenizer(
-        json: Files.read(file, maximumBytes: TaskFiles.maximumFileBytes), source: file)
+    let settings = try settings(path, arguments)
+    var limit = try arguments.integer("limit", in: 1...1_000_000_000)
+    var tokenizer = try arguments.value("tokenizer").map { try Tokenizer(folder: $0) }
+    if tokenizer == nil, let run = settings.run, !run.model.path.isEmpty {
+      let model = try ModelFolder(path: run.model.path)
+      tokenizer = try model.tokenizer()
+      let room = model.configuration.maximumPositions - run.sampling.maximumNewTokens
+      if limit == nil, room > 0 { limit = room }
     }
-    guard let task = try task(path, arguments) as? FileTask else {
+    let made = try TaskFactory.make(
+      Fields(settings.task, source: path, path: "task"), files: TaskFileStore.fromSettings,
+      programs: ProgramChild.maker)
+    guard let task = made as? FileTask else {
       throw Failure(
         "check the data of", on: path, happened: "its task is made, not read from files",
         remedy: "name a JSONL file, or settings with task.kind: file", exitCode: .settings)
     }
+    let reader = try tokenizer.map { try PromptReader(task, $0) }
     let flaws = task.goldFlaws()
-    Terminal.write(counts(task) + lengths(task, tokenizer, limit: limit))
+    Terminal.write(counts(task) + lengths(task, reader, limit: limit))
     let total = Split.allCases.reduce(0) { $0 + (task.counts.splits[$1] ?? 0) }
     Terminal.write("gold answers     \(total - flaws.count) of \(total) get full marks\n")
     for flaw in flaws.prefix(toldFlaws) {
@@ -53,25 +65,25 @@ enum DataCommand: Command {
     return flaws.isEmpty ? .success : .badInput
   }
 
-  private static func task(_ path: String, _ arguments: Arguments) throws -> any Exercises {
-    var settings: Document
+  /// The task's settings, and the run's where a file of settings is named.
+  private static func settings(
+    _ path: String, _ arguments: Arguments
+  ) throws -> (task: Document, run: RunSettings?) {
     if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
-      settings = try RunSettings.load(path: path, overrides: arguments.overrides).task
-    } else {
-      var document = Document.object([
-        ("task", .object([("kind", "file"), ("file", .string(path))]))
-      ])
-      for override in arguments.overrides {
-        let (key, value) = try Document.override(override)
-        document = try document.setting(path: key, to: value)
-      }
-      let fields = try Fields(document, source: "command line")
-      settings = fields.document("task") ?? .object([])
-      try fields.finish()
+      let run = try RunSettings.load(path: path, overrides: arguments.overrides)
+      return (run.task, run)
     }
-    return try TaskFactory.make(
-      Fields(settings, source: path, path: "task"), files: TaskFileStore.fromSettings,
-      programs: ProgramChild.maker)
+    var document = Document.object([
+      ("task", .object([("kind", "file"), ("file", .string(path))]))
+    ])
+    for override in arguments.overrides {
+      let (key, value) = try Document.override(override)
+      document = try document.setting(path: key, to: value)
+    }
+    let fields = try Fields(document, source: "command line")
+    let task = fields.document("task") ?? .object([])
+    try fields.finish()
+    return (task, nil)
   }
 
   private static func counts(_ task: FileTask) -> String {
@@ -87,11 +99,17 @@ enum DataCommand: Command {
       """
   }
 
-  private static func lengths(_ task: FileTask, _ tokenizer: Tokenizer?, limit: Int?) -> String {
+  private static func bytes(_ exercise: Exercise) -> Int {
+    exercise.messages.isEmpty
+      ? exercise.prompt.utf8.count
+      : exercise.messages.reduce(0) { $0 + $1.content.utf8.count }
+  }
+
+  private static func lengths(_ task: FileTask, _ reader: PromptReader?, limit: Int?) -> String {
     var lengths: [Int] = []
     for split in Split.allCases {
-      for prompt in task.prompts(of: split) {
-        lengths.append(tokenizer?.encode(prompt).count ?? prompt.utf8.count)
+      for exercise in task.all(of: split) {
+        lengths.append(reader?.tokens(exercise).count ?? bytes(exercise))
       }
     }
     lengths.sort()
@@ -100,7 +118,7 @@ enum DataCommand: Command {
       let name = share == 0 ? "least" : share == 100 ? "most" : "\(share) %"
       return "\(name) \(lengths[(lengths.count - 1) * share / 100])"
     }
-    let unit = tokenizer == nil ? "bytes" : "tokens"
+    let unit = reader == nil ? "bytes" : "tokens"
     var text = "prompt \(unit)    \(percentiles.joined(separator: ", "))\n"
     if let limit {
       let over = lengths.count { $0 > limit }

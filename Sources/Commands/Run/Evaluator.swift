@@ -6,6 +6,7 @@
 //   interval = 1.96 standard errors of pass@1 over prompts (samples of one prompt are not
 //              independent, so prompts are what is counted)
 
+import Acting
 import Documents
 import Experience
 import Glibc
@@ -67,13 +68,8 @@ struct Evaluator {
   static let promptsAtOnce = 64
 
   let policy: Transformer<CPUBackend>
-  let tokenizer: Tokenizer
+  let reader: PromptReader
   let exercises: any Exercises
-
-  /// The prompt's tokens as actors feed them.
-  static func promptTokens(_ exercise: Exercise, _ tokenizer: Tokenizer) -> [Int32] {
-    (tokenizer.beginToken.map { [$0] } ?? []) + tokenizer.encode(exercise.prompt)
-  }
 
   /// Nil when `shouldStop` said so. `progress` hears the share done.
   func evaluate(
@@ -118,10 +114,10 @@ struct Evaluator {
       let range = judged.count..<min(problems.count, judged.count + Self.promptsAtOnce)
       let requests = range.map { index in
         GenerationRequest(
-          prompt: Self.promptTokens(problems[index], tokenizer), samples: samples, seed: plan.seed,
+          prompt: reader.tokens(problems[index]), samples: samples, seed: plan.seed,
           domain: plan.split == .heldOut ? .heldOut : .validation, ticket: UInt64(index),
           temperature: temperature, maximumNewTokens: plan.maximumNewTokens,
-          stopTokens: policy.configuration.stopTokens.union(tokenizer.stopTokens))
+          stopTokens: reader.stopTokens(policy.configuration))
       }
       guard let groups = generator.generate(requests, shouldStop: shouldStop) else { return nil }
       for (index, group) in zip(range, groups) {
@@ -129,7 +125,7 @@ struct Evaluator {
           group.map { completion in
             Judged(
               verdict: exercises.judge(
-                problems[index], completion: tokenizer.decode(completion.tokens),
+                problems[index], completion: reader.tokenizer.decode(completion.tokens),
                 tokenCount: completion.tokens.count, isTruncated: completion.isTruncated),
               completion: completion)
           })

@@ -23,6 +23,7 @@ struct RunParts {
   var settings: RunSettings
   var exercises: any Exercises
   var tokenizer: Tokenizer
+  var reader: PromptReader
   var configuration: ModelConfiguration
   var objective: GRPOSettings
   /// Every key of every section with the value it came to.
@@ -61,8 +62,14 @@ struct RunParts {
       tokenizer = try folder.tokenizer()
       configuration = folder.configuration
     }
-    exercises = made.fitting(
-      tokenizer, positions: configuration.maximumPositions,
+    reader = try PromptReader(made, tokenizer)
+    if let template = reader.template {
+      // By name: actors have the tokenizer, and not the files beside it that tell the template.
+      let name = Document.object([("chat", .string(template.rawValue))])
+      resolved = resolved.merging(.object([("task", name)]))
+    }
+    exercises = reader.fitting(
+      made, positions: configuration.maximumPositions,
       newTokens: settings.sampling.maximumNewTokens)
     try checkData(source)
     try checkCounts(source)
@@ -81,14 +88,14 @@ struct RunParts {
     }
     let maker = PromptMaker(tokenizer, maximumPositions: configuration.maximumPositions)
     for split in Split.allCases {
-      for prompt in task.prompts(of: split) {
+      for exercise in task.all(of: split) {
         do {
-          _ = try maker.tokens(prompt, newTokens: 1)
+          try maker.check(exercise, reader, newTokens: 1)
         } catch {
+          let asked = exercise.prompt.prefix(60)
           throw Failure(
             "run", on: source,
-            happened:
-              "the \(split.rawValue) split asks \"\(prompt.prefix(60))\", and \(error.what)",
+            happened: "the \(split.rawValue) split asks \"\(asked)\", and \(error.what)",
             remedy: "name a model whose tokenizer can read the task's files", exitCode: .settings)
         }
       }
@@ -106,8 +113,9 @@ struct RunParts {
 
   /// Splits of a made task are finite: an evaluation may not ask for more than there is.
   private func checkCounts(_ source: String) throws {
+    let validated = settings.evaluation.every > 0 ? settings.evaluation.prompts : 0
     let asked = [
-      ("evaluation.prompts", settings.evaluation.prompts, Split.validation),
+      ("evaluation.prompts", validated, Split.validation),
       ("evaluation.finalPrompts", settings.evaluation.finalPrompts, Split.heldOut),
     ]
     for (key, count, split) in asked {
@@ -145,7 +153,7 @@ struct RunParts {
     let sample = (0..<512).map {
       exercises.exercise(seed: settings.run.seed, split: .train, index: $0)
     }
-    let longest = sample.map { Evaluator.promptTokens($0, tokenizer).count }.max() ?? 0
+    let longest = sample.map { reader.tokens($0).count }.max() ?? 0
     let isShown = settings.model.path.isEmpty && settings.warmStart.maximumSteps > 0
     let shown = sample.map { tokenizer.encode($0.demonstration ?? "").count + 1 }.max() ?? 0
     guard !isShown || shown <= settings.sampling.maximumNewTokens else {
@@ -256,7 +264,7 @@ struct RunPreparation {
       "warm start: supervised learning until pass@1 lies in \(section.stopAtLeast) to "
         + "\(section.stopAtMost)")
     let warmStart = WarmStart(
-      settings: parts.settings, policy: policy, tokenizer: parts.tokenizer,
+      settings: parts.settings, policy: policy, reader: parts.reader,
       exercises: parts.exercises)
     let began = MonotonicClock.now
     let accuracy = try warmStart.run(shouldStop: shouldStop) { progress in
@@ -294,7 +302,7 @@ struct RunPreparation {
       samples: settings.evaluation.finalSamples,
       temperature: Float(settings.sampling.temperature), isGreedyAsked: true,
       maximumNewTokens: settings.sampling.maximumNewTokens, seed: settings.run.seed)
-    return Evaluator(policy: policy, tokenizer: parts.tokenizer, exercises: parts.exercises)
+    return Evaluator(policy: policy, reader: parts.reader, exercises: parts.exercises)
       .evaluate(plan, shouldStop: shouldStop)
   }
 }

@@ -4,6 +4,7 @@
 // The first evaluation within the band ends it. One above the band means the steps between were too
 // long: the model goes back to the evaluation before and goes on in steps a quarter as long.
 
+import Acting
 import Experience
 import Learning
 import Operations
@@ -26,7 +27,7 @@ struct WarmStart {
 
   let settings: RunSettings
   let policy: Transformer<CPUBackend>
-  let tokenizer: Tokenizer
+  let reader: PromptReader
   let exercises: any Exercises
   /// False takes all the steps, whatever the accuracy.
   var stopsWithinBand = true
@@ -88,10 +89,9 @@ struct WarmStart {
     guard let worked = exercise.demonstration else {
       preconditionFailure("the task has no demonstrations, and its settings were not refused")
     }
-    let stop = tokenizer.stopTokens.sorted().prefix(1)
+    let stop = (reader.turnEnd.map { [$0] } ?? reader.tokenizer.stopTokens.sorted()).prefix(1)
     return Demonstration(
-      prompt: Evaluator.promptTokens(exercise, tokenizer),
-      completion: tokenizer.encode(worked) + stop)
+      prompt: reader.tokens(exercise), completion: reader.tokenizer.encode(worked) + stop)
   }
 
   private func evaluate(_ shouldStop: () -> Bool) -> Double? {
@@ -99,7 +99,7 @@ struct WarmStart {
       split: .validation, prompts: settings.warmStart.evaluationPrompts, samples: 2,
       temperature: 1, isGreedyAsked: false, maximumNewTokens: settings.sampling.maximumNewTokens,
       seed: settings.run.seed)
-    return Evaluator(policy: policy, tokenizer: tokenizer, exercises: exercises)
+    return Evaluator(policy: policy, reader: reader, exercises: exercises)
       .evaluate(plan, shouldStop: shouldStop)?.strict
   }
 

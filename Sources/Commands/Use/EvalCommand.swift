@@ -42,13 +42,14 @@ enum EvalCommand: Command {
     let (name, model) = try model(arguments)
     let tokenizer = try model.folder.tokenizer()
     // A run leaves out prompts of a file that do not fit: so does what measures it.
-    let exercises = made.fitting(
-      tokenizer, positions: model.folder.configuration.maximumPositions,
+    let reader = try PromptReader(made, tokenizer)
+    let exercises = reader.fitting(
+      made, positions: model.folder.configuration.maximumPositions,
       newTokens: settings.sampling.maximumNewTokens)
     let plan = try plan(arguments, settings, exercises)
-    try check(plan, model, tokenizer, exercises, source: source)
+    try check(plan, model, reader, exercises, source: source)
     guard
-      let result = Evaluator(policy: model.policy, tokenizer: tokenizer, exercises: exercises)
+      let result = Evaluator(policy: model.policy, reader: reader, exercises: exercises)
         .evaluate(plan)
     else { preconditionFailure("the evaluation stopped, and nobody asked it to") }
     let report = EvaluationReport(model: name, plan: plan, result: result)
@@ -118,15 +119,15 @@ enum EvalCommand: Command {
 
   /// A model of another task would score 0 and look bad at this one: it is refused.
   private static func check(
-    _ plan: EvaluationPlan, _ model: LoadedModel, _ tokenizer: Tokenizer,
+    _ plan: EvaluationPlan, _ model: LoadedModel, _ reader: PromptReader,
     _ exercises: any Exercises, source: String
   ) throws {
     let maker = PromptMaker(
-      tokenizer, maximumPositions: model.folder.configuration.maximumPositions)
+      reader.tokenizer, maximumPositions: model.folder.configuration.maximumPositions)
     for index in 0..<plan.prompts {
       let exercise = exercises.exercise(seed: plan.seed, split: plan.split, index: index)
       do {
-        _ = try maker.tokens(exercise.prompt, newTokens: plan.maximumNewTokens)
+        try maker.check(exercise, reader, newTokens: plan.maximumNewTokens)
       } catch {
         throw Failure(
           "evaluate", on: model.folder.path,

@@ -1,10 +1,12 @@
 // A model folder as commands use it: weights on this machine's backend, and prompts as its
 // tokenizer makes them, refused where the model could not take them.
 
+import Acting
 import Documents
 import Experience
 import Operations
 import Policy
+import Tasks
 import Tensors
 
 package struct LoadedModel {
@@ -49,16 +51,29 @@ package struct PromptMaker {
   /// The prompt as actors feed it; throws, with what is wrong with the text, when the vocabulary
   /// lacks a part of it or it leaves no room for `newTokens`.
   package func tokens(_ prompt: String, newTokens: Int) throws(PromptProblem) -> [Int32] {
-    let text = tokenizer.encode(prompt)
-    if let unknown, text.contains(unknown), !prompt.contains("<unk>") {
-      let first = prompt.first { tokenizer.encode(String($0)).contains(unknown) }
+    let text = try known(prompt)
+    let tokens = (tokenizer.beginToken.map { [$0] } ?? []) + text
+    try checkRoom(tokens.count, newTokens: newTokens)
+    return tokens
+  }
+
+  /// Throws what `tokens` throws, of an exercise as `reader` reads it.
+  package func check(
+    _ exercise: Exercise, _ reader: PromptReader, newTokens: Int
+  ) throws(PromptProblem) {
+    let texts = exercise.messages.map(\.content)
+    for text in texts.isEmpty ? [exercise.prompt] : texts { _ = try known(text) }
+    try checkRoom(reader.tokens(exercise).count, newTokens: newTokens)
+  }
+
+  private func known(_ text: String) throws(PromptProblem) -> [Int32] {
+    let tokens = tokenizer.encode(text)
+    if let unknown, tokens.contains(unknown), !text.contains("<unk>") {
+      let first = text.first { tokenizer.encode(String($0)).contains(unknown) }
       throw PromptProblem(
         what: "the model's vocabulary has no token for "
           + (first.map { "\"\($0)\"" } ?? "a part of it"))
     }
-    let tokens = (tokenizer.beginToken.map { [$0] } ?? []) + text
-    guard !tokens.isEmpty else { throw PromptProblem(what: "it has no token") }
-    try checkRoom(tokens, newTokens: newTokens)
     return tokens
   }
 
@@ -67,17 +82,18 @@ package struct PromptMaker {
     _ messages: [ChatMessage], _ template: ChatTemplate, newTokens: Int
   ) throws(PromptProblem) -> [Int32] {
     let tokens = template.tokens(messages, tokenizer)
-    try checkRoom(tokens, newTokens: newTokens)
+    try checkRoom(tokens.count, newTokens: newTokens)
     return tokens
   }
 
-  private func checkRoom(_ tokens: [Int32], newTokens: Int) throws(PromptProblem) {
+  private func checkRoom(_ count: Int, newTokens: Int) throws(PromptProblem) {
+    guard count > 0 else { throw PromptProblem(what: "it has no token") }
     // The last token sampled is never fed, so it needs no position.
-    let room = maximumPositions - tokens.count + 1
+    let room = maximumPositions - count + 1
     guard newTokens <= room else {
       throw PromptProblem(
-        what: "\(tokens.count) tokens and \(newTokens) new ones need "
-          + "\(tokens.count + newTokens - 1) positions, and the model has \(maximumPositions)",
+        what: "\(count) tokens and \(newTokens) new ones need "
+          + "\(count + newTokens - 1) positions, and the model has \(maximumPositions)",
         isLength: true)
     }
   }

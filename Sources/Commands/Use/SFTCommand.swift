@@ -34,7 +34,7 @@ enum SFTCommand: Command {
     let model = try firstModel(parts, threads: threads > 0 ? threads : Machine.coreCount)
     let signals = try SignalWatch()
     var warmStart = WarmStart(
-      settings: settings, policy: model, tokenizer: parts.tokenizer, exercises: parts.exercises)
+      settings: settings, policy: model, reader: parts.reader, exercises: parts.exercises)
     warmStart.stopsWithinBand = steps == nil
 
     RunCommand.say(

@@ -9,6 +9,7 @@
 // and what its messages spell stays text.
 
 import Documents
+import Experience
 import Operations
 import Policy
 

@@ -28,10 +28,9 @@ public struct FileTask: Exercises {
   public let needsTokenCount: Bool
   public let verdictSeconds: Double
   private var lines: [Split: [TaskLine]]
+  public var chat: String? { asked.chat }
   private let judge: Judge
-  private let examples: String
-  private let template: PromptTemplate
-  private let gold: PromptTemplate
+  private let asked: LinePrompts
   private let source: String
   private let seed: UInt64
 
@@ -41,16 +40,6 @@ public struct FileTask: Exercises {
     let reader = TaskLineReader(
       questionField: try fields.string("questionField", default: "", maximumLength: 256),
       answerField: try fields.string("answerField", default: "", maximumLength: 256))
-    func template(_ key: String, _ text: String) throws(DocumentError) -> PromptTemplate {
-      let most = PromptTemplate.maximumBytes
-      return PromptTemplate(text: try fields.string(key, default: text, maximumLength: most))
-    }
-    self.template = try template("template", "{question}\n")
-    guard self.template.text.contains("{question}") else {
-      throw fields.error("template", "has no {question}: every prompt would be the same")
-    }
-    gold = try template("gold", "{answer}")
-    let shown = try template("exampleTemplate", "{question}\n{answer}\n\n")
     let exampleCount = try fields.integer("examples", default: 0, in: 0...Self.maximumExamples)
     seed = UInt64(try fields.integer("seed", default: 1, in: 0...Int.max))
     judge = try VerifierFactory.judge(
@@ -74,11 +63,18 @@ public struct FileTask: Exercises {
       let lines = try reader.lines(bytes, source: path)
       counts.lines += lines.count
       var seen: Set<String> = []
-      read[role] = lines.filter { seen.insert($0.question).inserted }
+      read[role] = lines.filter { seen.insert($0.identity).inserted }
       counts.repeated += lines.count - seen.count
     }
+    let hasChats = read.values.contains { $0.contains { !$0.messages.isEmpty } }
+    var asked = try LinePrompts(fields, hasChats: hasChats)
+    for role in TaskFileRole.allCases {
+      let path = try fields.string(role.key, default: "")
+      for line in read[role] ?? [] { try asked.check(line, source: path) }
+    }
     var train = read[.train] ?? []
-    examples = train.prefix(exampleCount).map(shown.filled).joined()
+    asked.show(train.prefix(exampleCount))
+    self.asked = asked
     counts.examples = min(exampleCount, train.count)
     train.removeFirst(counts.examples)
 
@@ -99,12 +95,12 @@ public struct FileTask: Exercises {
 
   /// Takes shared questions out of the split that is trained on sooner.
   private mutating func separate() {
-    let measured = Set((lines[.heldOut] ?? []).map(\.question))
+    let measured = Set((lines[.heldOut] ?? []).map(\.identity))
     for split in [Split.validation, .train] {
       let others =
-        split == .validation ? measured : measured.union((lines[.validation] ?? []).map(\.question))
+        split == .validation ? measured : measured.union((lines[.validation] ?? []).map(\.identity))
       let before = lines[split]?.count ?? 0
-      lines[split]?.removeAll { others.contains($0.question) }
+      lines[split]?.removeAll { others.contains($0.identity) }
       counts.shared += before - (lines[split]?.count ?? 0)
     }
     for (split, lines) in lines { counts.splits[split] = lines.count }
@@ -136,11 +132,7 @@ public struct FileTask: Exercises {
     return exercise(lines[KeyedPermutation(count: lines.count, key: key).member(at: place)])
   }
 
-  private func exercise(_ line: TaskLine) -> Exercise {
-    Exercise(
-      name: "line \(line.number)", prompt: examples + template.filled(line), answer: line.answer,
-      demonstration: gold.filled(line))
-  }
+  private func exercise(_ line: TaskLine) -> Exercise { asked.exercise(line) }
 
   public func judge(
     _ exercise: Exercise, completion: String, tokenCount: Int, isTruncated: Bool
@@ -152,11 +144,11 @@ public struct FileTask: Exercises {
   }
 
   /// The same without the prompts that do not fit; the dropped are counted.
-  public func keeping(_ fits: (String) -> Bool) -> any Exercises {
+  public func keeping(_ fits: (Exercise) -> Bool) -> any Exercises {
     var kept = self
     for split in Split.allCases {
       let before = kept.lines[split]?.count ?? 0
-      kept.lines[split]?.removeAll { !fits(examples + template.filled($0)) }
+      kept.lines[split]?.removeAll { !fits(exercise($0)) }
       let after = kept.lines[split]?.count ?? 0
       kept.counts.tooLong += before - after
       kept.counts.splits[split] = after
@@ -180,8 +172,6 @@ public struct FileTask: Exercises {
     return flaws
   }
 
-  /// Every prompt of a split, for whoever measures them.
-  public func prompts(of split: Split) -> [String] {
-    (lines[split] ?? []).map { examples + template.filled($0) }
-  }
+  /// Every exercise of a split, for whoever measures them.
+  public func all(of split: Split) -> [Exercise] { (lines[split] ?? []).map(exercise) }
 }

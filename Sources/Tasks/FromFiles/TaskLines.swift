@@ -6,6 +6,7 @@
 //   {"messages": [{"role": "user", "content": "..."}], "ground_truth": "..."}
 
 import Documents
+import Experience
 
 /// One problem of a file.
 struct TaskLine: Equatable, Sendable {
@@ -14,7 +15,15 @@ struct TaskLine: Equatable, Sendable {
   var question: String
   /// Of the messages, where they have one; "" else.
   var system: String
+  /// The chat as it stands; empty for a line that has a text.
+  var messages: [ChatMessage] = []
   var answer: String
+
+  /// What no two splits may share: the question, and what was said before it.
+  var identity: String {
+    messages.isEmpty
+      ? question : messages.map { "\($0.role)\u{0}\($0.content)" }.joined(separator: "\u{0}")
+  }
 }
 
 /// Reads a file's lines, strictly.
@@ -78,7 +87,9 @@ struct TaskLineReader {
         let messages = try fields.sections(question, maximumCount: Self.maximumMessages)
         for message in messages {
           let content = try message.string("content", maximumLength: Self.maximumLineBytes)
-          switch try message.string("role") {
+          let role = try message.string("role")
+          line.messages.append(ChatMessage(role: role, content: content))
+          switch role {
           case "user": line.question = content
           case "system": line.system = content
           default: break

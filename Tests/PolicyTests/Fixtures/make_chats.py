@@ -5,7 +5,9 @@
 
 Written for transformers 5.23. The short templates stand here. The long ones are read from FOLDER
 as NAME.jinja, the `chat_template` of a published tokenizer_config.json: qwen2.5 of Qwen2.5-0.5B-
-Instruct, llama3.1 of Llama-3.2-1B-Instruct, whose date is given here as the one it falls back to.
+Instruct, qwen3 of Qwen3-0.6B and qwen3-first of its first days (llama.cpp keeps it among its
+templates), llama3.1 of Llama-3.2-1B-Instruct, whose date is given here as the one it falls back to.
+Of one that is not there, what expected.json holds stays.
 
 chats/expected.json: by name {"digest": BLAKE2b-256 of the text without a last newline;
 "template": the text, where it is short; "chats": [{"messages", "text", "ids", "continued"}]}. The
@@ -38,7 +40,7 @@ SHORT = {
         "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
         "{% endif %}"),
 }
-LONG = ["qwen2.5", "llama3.1"]
+LONG = ["qwen2.5", "qwen3", "llama3.1"]
 
 
 def message(role, content):
@@ -53,37 +55,63 @@ CHATS = [
     [message("user", "caf\u00e9 cafe\u0301 \u6570\u5b57\n\n\n"), message("assistant", " 1\n2")],
     [message("user", "\x1c\x1ftrimmed\u2003\u200b\x1c")],
 ]
+# Qwen3 lays out what the assistant thought in its own way; the others take it as it stands.
+THOUGHTS = CHATS + [
+    [message("user", "1+1"), message("assistant", "<think>\nadd\n</think>\n\n2"),
+     message("user", "and 1?"), message("assistant", "<think>\n\nmore\n\n</think>\n\n3\n")],
+    [message("system", "Be short."), message("user", "a"), message("assistant", "no thought"),
+     message("assistant", "\n\n<think>x<think>\ny</think> z </think>\n\nb")],
+    [message("user", "a"), message("assistant", "</think>"), message("user", "b</think>c"),
+     message("assistant", "one"), message("assistant", "<think></think>")],
+    [message("assistant", "first <think>\u0301</think>\u0301 word"), message("user",
+     "<tool_response>4</tool_response>"), message("assistant", "it is\r\n</think>\r\n4")],
+    [message("user", "a"), message("assistant", "<think>b</think>c"), message("user",
+     "<tool_response>4</tool_response>"), message("assistant", "\n\nd")],
+]
+
+
+def expectation(name, template, options):
+    kind = "llama3" if name.startswith("llama") else "qwen2"
+    begin = "<|begin_of_text|>" if kind == "llama3" else None
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(HERE / "tokenizers" / f"{kind}.json"), bos_token=begin,
+        clean_up_tokenization_spaces=False)
+    tokenizer.chat_template = template
+    chats = []
+    for messages in THOUGHTS if name.startswith("qwen3") else CHATS:
+        for continued in (True, False):
+            text = tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=continued,
+                date_string="26 Jul 2024", **options)
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            if begin:
+                assert text.startswith(begin)
+                text = text[len(begin):]
+            chats.append(dict(messages=messages, text=text, ids=ids, continued=continued))
+    text = template.removesuffix("\n").encode()
+    return dict(digest=hashlib.blake2b(text, digest_size=32).hexdigest(), chats=chats)
 
 
 def main():
     long = pathlib.Path(sys.argv[1])
-    templates = SHORT | {name: (long / f"{name}.jinja").read_text() for name in LONG}
-    expected = {}
-    for name, template in templates.items():
-        kind = "llama3" if name.startswith("llama") else "qwen2"
-        begin = "<|begin_of_text|>" if kind == "llama3" else None
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_file=str(HERE / "tokenizers" / f"{kind}.json"), bos_token=begin,
-            clean_up_tokenization_spaces=False)
-        tokenizer.chat_template = template
-        chats = []
-        for messages in CHATS:
-            for continued in (True, False):
-                text = tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=continued,
-                    date_string="26 Jul 2024")
-                ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-                if begin:
-                    assert text.startswith(begin)
-                    text = text[len(begin):]
-                chats.append(dict(messages=messages, text=text, ids=ids, continued=continued))
-        text = template.removesuffix("\n").encode()
-        digest = hashlib.blake2b(text, digest_size=32).hexdigest()
-        expected[name] = dict(digest=digest, chats=chats)
-        if name in SHORT:
-            expected[name]["template"] = template
-        print(name, digest)
-    (HERE / "chats" / "expected.json").write_text(json.dumps(expected, separators=(",", ":")))
+    path = HERE / "chats" / "expected.json"
+    expected = json.loads(path.read_text())
+    for name, template in SHORT.items():
+        expected[name] = expectation(name, template, {}) | dict(template=template)
+    for name in LONG:
+        if (long / f"{name}.jinja").exists():
+            expected[name] = expectation(name, (long / f"{name}.jinja").read_text(), {})
+    if (long / "qwen3.jinja").exists():
+        template = (long / "qwen3.jinja").read_text()
+        expected["qwen3-no-thinking"] = expectation(
+            "qwen3-no-thinking", template, dict(enable_thinking=False))
+        # Two texts that lay every chat here out alike share a name.
+        first = expectation("qwen3", (long / "qwen3-first.jinja").read_text(), {})
+        assert first["chats"] == expected["qwen3"]["chats"]
+        expected["qwen3"]["also"] = first["digest"]
+    for name, entry in expected.items():
+        print(name, entry["digest"], entry.get("also", ""))
+    path.write_text(json.dumps(expected, separators=(",", ":")))
 
 
 main()
