@@ -45,6 +45,15 @@ public enum WallClock {
       + " \(padded(parts.tm_hour)):\(padded(parts.tm_min)):\(padded(parts.tm_sec))"
   }
 
+  /// `07:04` in so many seconds, with its date where that is a day away or more.
+  public static func moment(after seconds: Double) -> String {
+    let left = Int64(min(max(0, seconds), 1e10))
+    let parts = local(milliseconds / 1000 + left)
+    let time = "\(padded(parts.tm_hour)):\(padded(parts.tm_min))"
+    guard left >= 86_400 else { return time }
+    return "\(1900 + parts.tm_year)-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday)) \(time)"
+  }
+
   private static func local(_ seconds: Int64) -> tm {
     var time = time_t(seconds)
     var parts = tm()

@@ -25,6 +25,8 @@ public struct RunFolder: Sendable, Equatable {
   public var metrics: String { "\(path)/metrics.jsonl" }
   /// Alarms as they were raised and cleared.
   public var alarms: String { "\(path)/alarms.jsonl" }
+  /// What was predicted before the first step.
+  public var preflight: String { "\(path)/preflight.json" }
   public var trace: String { "\(path)/trace.json" }
   public var report: String { "\(path)/report.html" }
   public var checkpoints: String { "\(path)/checkpoints" }

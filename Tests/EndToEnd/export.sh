@@ -8,7 +8,7 @@ python=${FORAGE_PYTHON:-}
   echo "${FORAGE_NO_PYTHON:-FORAGE_PYTHON names no Python with tensorboard}"
   exit 77
 }
-run export --run.steps=4 --warmStart.maximumSteps=0 --evaluation.every=2
+run export --anyway --run.steps=4 --warmStart.maximumSteps=0 --evaluation.every=2
 "$forage" export "$work/export" --csv "$work/table.csv" --tensorboard "$work/boards" > /dev/null
 "$python" - "$work" << 'PYTHON'
 import csv, json, math, sys

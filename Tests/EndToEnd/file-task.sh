@@ -42,7 +42,8 @@ grep -q "64 of 64 get full marks" "$work/check.out" || fail "$(cat "$work/check.
 grep -q "prompt tokens    least 5," "$work/check.out" || fail "$(cat "$work/check.out")"
 grep -q "0 prompts have more than 48 tokens" "$work/check.out" || fail "$(cat "$work/check.out")"
 config=$work/file.yaml
-run file
+# Two steps of supervised learning teach nothing that a preflight would begin with.
+run file --anyway
 cmp -s "$work/sums.jsonl" "$work/file/task/task-train.jsonl" || fail "the run kept no copy"
 # The folder's copy is the run's: the file it came from may go.
 mv "$work/sums.jsonl" "$work/moved.jsonl"

@@ -12,7 +12,7 @@ python=${FORAGE_PYTHON:-}
 
 "$forage" keys make python --keys "$work/keys" > "$work/keys.out" || fail "forage keys make"
 port=$((20000 + RANDOM % 20000))
-"$forage" run "$config" --plain --folder "$work/python" --actor.count=0 --run.steps=3 \
+"$forage" run "$config" --plain --anyway --folder "$work/python" --actor.count=0 --run.steps=3 \
   --warmStart.maximumSteps=0 --evaluation.every=0 --network.listen=127.0.0.1 --keys "$work/keys" \
   --network.replayPort=$port --network.weightsPort=$((port + 1)) \
   --network.announcePort=$((port + 2)) > "$work/python.out" 2>&1 &

@@ -6,7 +6,7 @@
 # with a reserve, without one, and on a disk that the ledger's own log would nearly fill; one more
 # is stopped while the disk is full. The last weights are those of a quiet run.
 . "$(dirname "$0")/../EndToEnd/common.sh"
-options=(--learner.lagMax=0 --run.steps=160 --learner.checkpointEvery=4)
+options=(--anyway --learner.lagMax=0 --run.steps=160 --learner.checkpointEvery=4)
 deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0 longest=0
 
 mkdir "$work/small" "$work/tiny"

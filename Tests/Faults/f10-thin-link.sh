@@ -10,7 +10,7 @@ need_root "making network namespaces"
 need_tool nft
 . Tests/Faults/hosts.sh
 # A model of 0.86 M parameters: 3.4 MB a version, so that the link is what limits.
-options=(--learner.lagMax=0 --evaluation.every=0 --model.hiddenSize=128 --model.layers=4
+options=(--anyway --learner.lagMax=0 --evaluation.every=0 --model.hiddenSize=128 --model.layers=4
   --model.heads=4 --model.keyValueHeads=4 --model.feedForwardSize=384 --warmStart.stopAtLeast=0
   --warmStart.stopAtMost=0.99 --warmStart.maximumSteps=20 --warmStart.evaluateEvery=20)
 

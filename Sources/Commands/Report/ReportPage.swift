@@ -20,6 +20,8 @@ struct ReportFacts {
   var samples: [ReportSample]
   /// As they were raised and cleared.
   var alarms: [AlarmEvent] = []
+  /// What was predicted before the first step.
+  var preflight: [String] = []
 }
 
 /// A completion to read.
@@ -55,6 +57,7 @@ struct ReportPage {
     <p class="sentence">\(escape(facts.sentence ?? "This run has not reached its end."))</p>
     \(facts.parent.map { "<p class=\"note\">\(escape($0))</p>" } ?? "")</header>
     \(AlarmTable(facts.alarms).html())
+    \(preflight())
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
     \(timeTable())
@@ -172,6 +175,12 @@ struct ReportPage {
   }
 
   // MARK: - Tables
+
+  private func preflight() -> String {
+    guard !facts.preflight.isEmpty else { return "" }
+    let lines = facts.preflight.map(escape).joined(separator: "<br>")
+    return "<details><summary>Predicted before the first step</summary><p>\(lines)</p></details>"
+  }
 
   private func heldOutTable() -> String {
     guard !facts.heldOut.isEmpty else { return "" }

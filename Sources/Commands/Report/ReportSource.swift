@@ -38,7 +38,8 @@ struct ReportSource {
       records: metrics.steps, evaluations: metrics.evaluations,
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
-      }, samples: samples(), alarms: try AlarmFile(run).events)
+      }, samples: samples(), alarms: try AlarmFile(run).events,
+      preflight: try PreflightFile(run).lines)
   }
 
   private func parent() throws -> String? {

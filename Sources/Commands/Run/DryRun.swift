@@ -55,8 +55,18 @@ struct Needs {
   let groupBytes: Int
   let ledgerBytes: Int
   let checkpointBytes: Int
+  /// What replay keeps free by default (`ReplayService`).
+  let reserveBytes: Int
 
-  init(_ parts: RunParts) {
+  /// Of a row of the ledger with its indices: of a completion, and of a group besides its blob.
+  /// 22,400 training groups of eight and 1,856 of evaluations, blobs of 3,711 bytes, made 168 MB.
+  private static let completionRowBytes = 410
+  private static let groupRowBytes = 300
+  /// Of the ledger's log, which replay's reserve holds twice.
+  private static let logBytes = 2 * (64 << 20)
+
+  /// `measured` is what a group came to, where some have been sampled.
+  init(_ parts: RunParts, groupBytes measured: Int? = nil) {
     let settings = parts.settings
     let shape = parts.configuration
     parameters = shape.parameterShapes.reduce(0) { $0 + $1.shape.reduce(1, *) }
@@ -77,9 +87,22 @@ struct Needs {
       slots * positions * shape.layers * 2 * shape.keyValueHeads * shape.headSize
     actorBytes = 4 * (parameters * 3 + cacheFloats)
     // Token, log-prob and version a token; some hundred bytes of verdict a completion.
-    groupBytes =
-      2048 + settings.sampling.groupSize * (12 * settings.sampling.maximumNewTokens + 300)
-    ledgerBytes = settings.run.steps * settings.learner.groupsPerStep * groupBytes
+    let samples = settings.sampling.groupSize
+    let bytes = measured ?? 2048 + samples * (12 * settings.sampling.maximumNewTokens + 300)
+    groupBytes = bytes
+    let evaluation = settings.evaluation
+    let evaluations = evaluation.every > 0 ? settings.run.steps / evaluation.every + 2 : 0
+    func ledger(groups: Int, of completions: Int) -> Int {
+      groups
+        * (bytes * completions / samples + Self.groupRowBytes
+          + completions * Self.completionRowBytes)
+    }
+    ledgerBytes =
+      ledger(groups: settings.run.steps * settings.learner.groupsPerStep, of: samples)
+      + ledger(groups: evaluations * evaluation.prompts, of: evaluation.samples)
     checkpointBytes = (settings.learner.keepCheckpoints + 2) * 3 * snapshotBytes
+    reserveBytes =
+      settings.replay.diskReserveBytes > 0
+      ? settings.replay.diskReserveBytes : 4 * snapshotBytes + Self.logBytes
   }
 }

@@ -11,11 +11,14 @@ import Tensors
 /// What the command line says of this session alone, and not of the run.
 struct RunSession {
   var isPlain: Bool
+  /// What a preflight refuses is said, and done all the same.
+  var goesOnAnyway: Bool
   /// The hours given, counted from the start of the program.
   var end: Deadline
 
   init(_ arguments: Arguments) throws(ArgumentError) {
     isPlain = arguments.flag("plain")
+    goesOnAnyway = arguments.flag("anyway")
     let hours = try arguments.number("hours", in: 0.001...10_000)
     end = hours.map { Deadline.after(seconds: 3600 * $0) } ?? .never
   }
@@ -34,6 +37,8 @@ enum RunCommand: Command {
       .value("keys", "DIR", "want keys of everybody; forage keys make makes the folder"),
       .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
       .value("hours", "H", "end after so long, at a step boundary with a checkpoint"),
+      .flag("preflight", "look at what CONFIG promises, and stop; nothing is left behind"),
+      .flag("anyway", "begin although the preflight refuses"),
       .flag("plain", "plain lines instead of the live view"),
       .value("allow-change", "KEYS", "with --resume: settings that may differ, as a.b,c.d"),
       .flag("restore-settings", "with --resume: write settings.yaml anew from the ledger first"),
@@ -67,7 +72,14 @@ enum RunCommand: Command {
       Terminal.write(try DryRun(parts).text() + (offline.map { "# \($0)\n" } ?? ""))
       return .success
     }
+    if arguments.flag("preflight") {
+      return try LonePreflight.run(parts, session, on: config)
+    }
     if let offline { say(offline) }
+    let folder = PreflightGate.nearestFolder(arguments.value("folder") ?? "runs")
+    _ = try PreflightGate(
+      parts: parts, threads: 1, session: session, say: { _ in }, shouldStop: { false }
+    ).checkResources(folder: folder, on: config)
     let run =
       if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
         try RunFolder.create(under: "runs", name: settings.run.name)
@@ -81,10 +93,11 @@ enum RunCommand: Command {
     _ folder: String, _ arguments: Arguments, _ session: RunSession
   ) throws -> ExitCode {
     guard arguments.positional(0) == nil, arguments.value("folder") == nil,
-      !arguments.flag("dry-run")
+      !arguments.flag("dry-run"), !arguments.flag("preflight")
     else {
       throw Failure(
-        "resume", on: folder, happened: "CONFIG, --folder and --dry-run belong to a new run",
+        "resume", on: folder,
+        happened: "CONFIG, --folder, --dry-run and --preflight belong to a new run",
         remedy: "give --resume with the settings to change, if any", exitCode: .usage)
     }
     if arguments.flag("restore-settings") { try Resume.restore(folder, say: say) }
@@ -135,7 +148,7 @@ enum RunCommand: Command {
       shouldStop: {
         strand.work("preparing the run")
         return signals.isStopping
-      })
+      }, session: session)
     guard try preparation.prepare() else { return stopped(run) }
 
     let training = try RunTraining(

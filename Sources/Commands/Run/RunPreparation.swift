@@ -183,16 +183,22 @@ struct RunPreparation {
   let threads: Int
   let say: (String) -> Void
   let shouldStop: () -> Bool
+  /// What the command line says of this session.
+  let session: RunSession
 
   /// Makes what is missing; false when asked to stop on the way.
   func prepare() throws -> Bool {
     try holdDefinitions()
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     try checkpoints.removeUnfinished()
+    // Before this process holds a model itself.
+    let recorded = try firstDigest()
+    let memory =
+      recorded == nil ? try gate.checkResources(folder: run.path, on: run.path) : nil
+    var checkpointSeconds = 0.0
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: threads))
     let first = Checkpoints.name(step: 0)
-    let recorded = try firstDigest()
     if try checkpoints.names().contains(first) {
       let loaded = try checkpoints.load(first)
       guard recorded == nil || recorded == loaded.state.version.digest else {
@@ -210,7 +216,13 @@ struct RunPreparation {
           happened: "it is gone, and steps have been taken from it",
           remedy: "restore the first model: it is the reference of every step", exitCode: .badInput)
       }
-      guard try makeFirstModel(policy, checkpoints) else { return false }
+      guard let seconds = try makeFirstModel(policy, checkpoints) else { return false }
+      checkpointSeconds = seconds
+    }
+    if recorded == nil,
+      try !lookAhead(policy, memory, checkpointSeconds: checkpointSeconds)
+    {
+      return false
     }
     return try evaluateBefore(policy)
   }
@@ -235,50 +247,46 @@ struct RunPreparation {
     return try LedgerReader(path: run.ledger).digest(ofVersion: 0)
   }
 
+  /// How long its checkpoint took; nil when asked to stop on the way.
   private func makeFirstModel(
     _ policy: Transformer<CPUBackend>, _ checkpoints: Checkpoints
-  ) throws -> Bool {
-    let settings = parts.settings
-    if settings.model.path.isEmpty {
-      policy.initialize(seed: settings.run.seed)
-      say("made a model of \(RunView.count(Double(policy.parameterCount))) parameters")
-    } else {
-      try ModelFolder(path: settings.model.path).load(into: policy)
-    }
-    if settings.model.path.isEmpty, settings.warmStart.maximumSteps > 0 {
-      guard try warmStart(policy) else { return false }
+  ) throws -> Double? {
+    guard try FirstModel(parts: parts, say: say, shouldStop: shouldStop).make(policy) else {
+      return nil
     }
     let version = PolicyVersion(lineage: try run.lineage(), number: 0, digest: policy.digest())
     let state = CheckpointState(version: version, chain: version.digest)
     let optimizer = Optimizer(policy, settings: OptimizerSettings())
+    let began = MonotonicClock.now
     let name = try checkpoints.save(
       state, configuration: parts.configuration, weights: policy.copyWeights(),
       tokenizer: parts.tokenizer, optimizer: optimizer)
     try checkpoints.setLatest(name)
+    return MonotonicClock.seconds(since: began)
+  }
+
+  /// What the first policy promises; false when asked to stop. A run that has steps is past it.
+  private func lookAhead(
+    _ policy: Transformer<CPUBackend>, _ memory: ResourceForecast?, checkpointSeconds: Double
+  ) throws -> Bool {
+    guard parts.settings.preflight.isEnabled, parts.settings.replay.mode != .offline else {
+      return true
+    }
+    guard
+      let (verdict, resources) = try gate.look(
+        at: policy, folder: run.path, memory, checkpointSeconds: checkpointSeconds)
+    else { return false }
+    try PreflightFile.write(verdict, resources, to: run)
+    let known = memory?.refusals ?? []
+    try gate.refuse(
+      verdict.refusals + resources.refusals.filter { !known.contains($0) }, on: run.path,
+      wayOn: "go on all the same with forage run --resume \(run.path) --anyway")
     return true
   }
 
-  private func warmStart(_ policy: Transformer<CPUBackend>) throws -> Bool {
-    let section = parts.settings.warmStart
-    say(
-      "warm start: supervised learning until pass@1 lies in \(section.stopAtLeast) to "
-        + "\(section.stopAtMost)")
-    let warmStart = WarmStart(
-      settings: parts.settings, policy: policy, reader: parts.reader,
-      exercises: parts.exercises)
-    let began = MonotonicClock.now
-    let accuracy = try warmStart.run(shouldStop: shouldStop) { progress in
-      if progress.step % section.evaluateEvery == 0, let accuracy = progress.accuracy {
-        say(
-          "  step \(progress.step): loss \(RunView.format(progress.loss, 3)) nats a token, "
-            + "pass@1 \(RunView.format(accuracy, 3))")
-      }
-    }
-    guard let accuracy else { return false }
-    say(
-      "warm start done in \(RunView.clock(MonotonicClock.seconds(since: began))): pass@1 "
-        + "\(RunView.format(accuracy, 3)) on the validation split")
-    return true
+  private var gate: PreflightGate {
+    PreflightGate(
+      parts: parts, threads: threads, session: session, say: say, shouldStop: shouldStop)
   }
 
   private func evaluateBefore(_ policy: Transformer<CPUBackend>) throws -> Bool {
