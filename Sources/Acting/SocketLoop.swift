@@ -35,6 +35,7 @@ final class SocketLoop {
   private var replay: DealerClient
   private var unsentToReplay: [Unsent] = []
   private var times: MessageTimes
+  private var heartbeats: Heartbeats
   private var welcome: Welcome?
 
   private var fetcher = Fetcher(maximumFileBytes: Rollouts.maximumFileBytes)
@@ -61,6 +62,7 @@ final class SocketLoop {
     self.watchdog = watchdog
     strand = watchdog?.strand("sockets") ?? Strand("sockets")
     times = MessageTimes(strand)
+    heartbeats = Heartbeats(strand, watchdog?.spans)
     self.options = options
     self.log = log
     self.wake = wake
@@ -172,7 +174,11 @@ final class SocketLoop {
     while let frames = try replay.socket.receive() {
       do {
         let envelope = try Envelope<Reply>(decoding: frames)
-        if case .acknowledged(let key) = envelope.body { times.acknowledged(key) }
+        switch envelope.body {
+        case .acknowledged(let key): times.acknowledged(key)
+        case .alive(let alive): heartbeats.answered(alive)
+        default: break
+        }
         conversation.receive(envelope, now: Self.now)
       } catch {
         log.warning("a message of replay was left aside: \(error.sentence)")
@@ -201,10 +207,7 @@ final class SocketLoop {
   private func carryOut() throws {
     for action in conversation.takeActions() {
       switch action {
-      case .send(let envelope):
-        var message = Unsent(frames: envelope.encoded())
-        if case .submit(let submission) = envelope.body { message.ticket = submission.key }
-        unsentToReplay.append(message)
+      case .send(let envelope): unsentToReplay.append(unsent(envelope))
       case .reconnect:
         unsentToReplay = []
         replay = try Self.connect(to: options.address, peer: "replay", in: context, keys)
@@ -215,6 +218,17 @@ final class SocketLoop {
       case .fail(let problem): throw Self.failure(problem, address: options.address)
       case .note(let text): log.info(text)
       }
+    }
+  }
+
+  private func unsent(_ envelope: Envelope<Request>) -> Unsent {
+    switch envelope.body {
+    case .submit(let submission):
+      return Unsent(frames: envelope.encoded(), ticket: submission.key)
+    case .heartbeat(let heartbeat):
+      let stamped = heartbeats.stamped(heartbeat, isIdle: unsentToReplay.isEmpty)
+      return Unsent(frames: Envelope(id: envelope.id, body: Request.heartbeat(stamped)).encoded())
+    default: return Unsent(frames: envelope.encoded())
     }
   }
 
@@ -242,6 +256,8 @@ final class SocketLoop {
       plan = FetchPlan(
         lineage: new.lineage, files: new.files.filter { Rollouts.needs($0.name) })
     }
+    let settings = try RunSettings(new.settings, source: "the settings of run \(new.run)")
+    heartbeats.wantsSpans = settings.trace.maximumBytes > 0
     if let version = new.version { plan?.hear(of: version) }
     if weights?.endpoint != address { try connectToWeights() }
     let announced = Self.reachable(new.announceAddress, from: options.address)

@@ -124,6 +124,7 @@ public final class Learner {
     let began = MonotonicClock.now
     defer { idleNanoseconds += MonotonicClock.now - began }
     while true {
+      beat(probes: true)
       let answer = try link.ask { .lease(LeaseRequest(step: step, epoch: $0)) }
       switch answer.body {
       case .lease(let lease):
@@ -395,9 +396,9 @@ public final class Learner {
     stateSince = MonotonicClock.now
   }
 
-  private func beat() {
+  private func beat(probes: Bool = false) {
     link.beat(
       state: state, since: stateSince, version: version,
-      idleMilliseconds: Int(idleNanoseconds / 1_000_000))
+      idleMilliseconds: Int(idleNanoseconds / 1_000_000), probes: probes)
   }
 }

@@ -16,6 +16,8 @@ public final class ReplayLink {
   /// An answer later than this is asked for again: several group commits at the slowest disk.
   static let repeatMilliseconds = 5_000
   static let heartbeatNanoseconds: Int64 = 1_000_000_000
+  /// Before a request that is waited for: its answer then finds this thread at the socket.
+  static let probeNanoseconds: Int64 = 200_000_000
 
   private let client: DealerClient
   private let hello: () -> Hello
@@ -26,6 +28,7 @@ public final class ReplayLink {
   private let strand: Strand
   private var nextID = 1
   private var lastHeartbeat: Int64 = 0
+  private var clock = ClockWatch()
   /// Of the newest welcome: what leases and commits carry.
   public private(set) var welcome: Welcome?
 
@@ -114,9 +117,9 @@ public final class ReplayLink {
         _ = try client.exchange(
           Envelope(id: id, body: request(epoch)).encoded(),
           matching: { frames in
-            guard let reply = try? Envelope<Reply>(decoding: frames), reply.id == id else {
-              return false
-            }
+            guard let reply = try? Envelope<Reply>(decoding: frames) else { return false }
+            if case .alive(let alive) = reply.body { self.heard(alive) }
+            guard reply.id == id else { return false }
             answer = reply
             return true
           }, deadlineMilliseconds: Self.repeatMilliseconds,
@@ -141,15 +144,37 @@ public final class ReplayLink {
     return nextID
   }
 
-  /// Says what this learner does, at most once a second; the answer is not waited for.
-  public func beat(state: String, since: Int64, version: PolicyVersion?, idleMilliseconds: Int) {
+  /// What an answer to a heartbeat says of the clocks. One that lay unread while a step was taken
+  /// says little, and is passed over for shorter round trips.
+  private func heard(_ alive: Alive) {
+    let sample = ClockSample(
+      sentMicroseconds: alive.sentMicroseconds, receivedMicroseconds: alive.receivedMicroseconds,
+      answeredMicroseconds: alive.answeredMicroseconds, returned: MonotonicClock.now)
+    guard let sample else { return }
+    clock.take(sample)
+    strand.span(
+      .clock, id: Int(sample.offset), from: sample.at, to: sample.at + sample.roundTrip)
+  }
+
+  /// Says what this learner does, at most once a second, or when it probes, a few times; the answer
+  /// is not waited for.
+  public func beat(
+    state: String, since: Int64, version: PolicyVersion?, idleMilliseconds: Int,
+    probes: Bool = false
+  ) {
     let now = MonotonicClock.now
-    guard now - lastHeartbeat >= Self.heartbeatNanoseconds, welcome != nil else { return }
+    let interval = probes ? Self.probeNanoseconds : Self.heartbeatNanoseconds
+    guard now - lastHeartbeat >= interval, welcome != nil else { return }
     lastHeartbeat = now
-    let heartbeat = Heartbeat(
+    var heartbeat = Heartbeat(
       holding: [], version: version, state: state,
       stateMilliseconds: Int((now - since) / 1_000_000), tokensSampled: 0, groupsSubmitted: 0,
       idleMilliseconds: idleMilliseconds)
+    if let best = clock.best {
+      heartbeat.offsetMicroseconds = Int(best.offset / 1000)
+      heartbeat.roundTripMicroseconds = Int(best.roundTrip / 1000)
+    }
+    heartbeat.sentMicroseconds = Int(MonotonicClock.now / 1000)
     let frames = Envelope(id: nextID, body: Request.heartbeat(heartbeat)).encoded()
     nextID += 1
     // A full queue or a lost connection shows in the next request; a heartbeat is only a hint.

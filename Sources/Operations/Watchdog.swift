@@ -60,7 +60,8 @@ public final class Watchdog: Sendable {
   public let name: String
   public let events: EventRing
   private let log: Log
-  private let spans: SpanRecorder?
+  /// Where the strands note what took time; nil where nobody keeps that.
+  public let spans: SpanRecorder?
   private let state: Mutex<State>
   private let stopping: Mutex<Stop?>
 

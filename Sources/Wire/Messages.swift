@@ -168,6 +168,13 @@ public struct Heartbeat: Equatable, Sendable {
   public var tokensSampled: Int
   public var groupsSubmitted: Int
   public var idleMilliseconds: Int
+  /// When it was sent, by the peer's monotonic clock: the answer then tells replay's moments.
+  public var sentMicroseconds: Int?
+  /// What the answers before told: how far replay's clock is ahead, and of how long a round trip.
+  public var offsetMicroseconds: Int?
+  public var roundTripMicroseconds: Int?
+  /// What a peer without the run's folder has spent its time on since the last one.
+  public var spans: SpanBatch?
 
   public init(
     holding: [TicketKey], version: PolicyVersion?, state: String, stateMilliseconds: Int,
@@ -188,6 +195,10 @@ public struct Alive: Equatable, Sendable {
   public var version: PolicyVersion?
   /// The run is over: the actor may end.
   public var isFinished: Bool
+  /// The heartbeat's own moment again, and two of replay's clock: when it came and when this went.
+  public var sentMicroseconds: Int?
+  public var receivedMicroseconds: Int?
+  public var answeredMicroseconds: Int?
 
   public init(version: PolicyVersion?, isFinished: Bool) {
     self.version = version

@@ -58,6 +58,10 @@ extension Fields {
     try integer(key, in: 0...WireLimits.maximumNumber)
   }
 
+  func optionalCount(_ key: String) throws(DocumentError) -> Int? {
+    has(key) ? try count(key) : nil
+  }
+
   /// A version number or a step.
   func versionNumber(_ key: String) throws(DocumentError) -> Int {
     try integer(key, in: 0...WireLimits.maximumVersion)

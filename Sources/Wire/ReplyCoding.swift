@@ -40,6 +40,9 @@ extension Reply: WireBody {
     case .alive(let alive):
       optional("version", alive.version.map(Document.version))
         + [("isFinished", .bool(alive.isFinished))]
+        + optional("sentMicroseconds", alive.sentMicroseconds.map(Document.integer))
+        + optional("receivedMicroseconds", alive.receivedMicroseconds.map(Document.integer))
+        + optional("answeredMicroseconds", alive.answeredMicroseconds.map(Document.integer))
     case .lease(let lease): lease.members
     case .committed(let committed):
       [("step", .integer(committed.step)), ("isFinished", .bool(committed.isFinished))]
@@ -95,9 +98,12 @@ extension Reply: WireBody {
           isFinished: try body.bool("isFinished")))
     case .acknowledged: return .acknowledged(try body.section("key").ticketKey())
     case .alive:
-      return .alive(
-        Alive(
-          version: try body.optionalVersion("version"), isFinished: try body.bool("isFinished")))
+      var alive = Alive(
+        version: try body.optionalVersion("version"), isFinished: try body.bool("isFinished"))
+      alive.sentMicroseconds = try body.optionalCount("sentMicroseconds")
+      alive.receivedMicroseconds = try body.optionalCount("receivedMicroseconds")
+      alive.answeredMicroseconds = try body.optionalCount("answeredMicroseconds")
+      return .alive(alive)
     case .lease: return .lease(try BatchLease(reading: body))
     case .committed:
       return .committed(

@@ -39,7 +39,11 @@ extension Request: WireBody {
   }
 
   var ownFrames: [[UInt8]] {
-    if case .commit(let commit) = self { commit.ownFrames } else { [] }
+    switch self {
+    case .commit(let commit): commit.ownFrames
+    case .heartbeat(let heartbeat): heartbeat.spans.map { [$0.columns] } ?? []
+    default: []
+    }
   }
 
   var payloadCount: Int {
@@ -49,6 +53,7 @@ extension Request: WireBody {
   static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Request {
     var request: Request
     var trajectoryCount = 0
+    var spanCount = 0
     do throws(DocumentError) {
       let body = control.body
       switch try control.kind(among: RequestKind.self) {
@@ -61,7 +66,8 @@ extension Request: WireBody {
       case .submit:
         request = .submit(
           Submission(key: try body.section("key").ticketKey(), digest: try body.digest("digest")))
-      case .heartbeat: request = .heartbeat(try Heartbeat(reading: body))
+      case .heartbeat:
+        request = .heartbeat(try Heartbeat(reading: body, spanCount: &spanCount))
       case .lease:
         request = .lease(
           LeaseRequest(step: try body.versionNumber("step"), epoch: try body.count("epoch")))
@@ -77,6 +83,10 @@ extension Request: WireBody {
     if case .commit(var commit) = request {
       try commit.takeTrajectories(count: trajectoryCount, from: &frames)
       request = .commit(commit)
+    }
+    if case .heartbeat(var heartbeat) = request, heartbeat.spans != nil {
+      try heartbeat.spans?.takeRows(count: spanCount, from: &frames)
+      request = .heartbeat(heartbeat)
     }
     return request
   }
@@ -115,15 +125,27 @@ extension Heartbeat {
         ("tokensSampled", .integer(tokensSampled)),
         ("groupsSubmitted", .integer(groupsSubmitted)),
         ("idleMilliseconds", .integer(idleMilliseconds)),
-      ]
+      ] + optional("sentMicroseconds", sentMicroseconds.map(Document.integer))
+      + optional("offsetMicroseconds", offsetMicroseconds.map(Document.integer))
+      + optional("roundTripMicroseconds", roundTripMicroseconds.map(Document.integer))
+      + optional("spans", spans?.document)
   }
 
-  fileprivate init(reading body: Fields) throws(DocumentError) {
+  fileprivate init(reading body: Fields, spanCount: inout Int) throws(DocumentError) {
     self.init(
       holding: try body.ticketKeys("holding"), version: try body.optionalVersion("version"),
       state: try body.sentence("state"), stateMilliseconds: try body.count("stateMilliseconds"),
       tokensSampled: try body.count("tokensSampled"),
       groupsSubmitted: try body.count("groupsSubmitted"),
       idleMilliseconds: try body.count("idleMilliseconds"))
+    sentMicroseconds = try body.optionalCount("sentMicroseconds")
+    if body.has("offsetMicroseconds") {
+      offsetMicroseconds = try body.integer(
+        "offsetMicroseconds", in: -WireLimits.maximumNumber...WireLimits.maximumNumber)
+    }
+    roundTripMicroseconds = try body.optionalCount("roundTripMicroseconds")
+    if body.has("spans") {
+      spans = try SpanBatch(reading: body.section("spans"), count: &spanCount)
+    }
   }
 }

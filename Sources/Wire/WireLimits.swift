@@ -30,6 +30,9 @@ public enum WireLimits {
   public static let maximumParts = 64
   /// Times a run's settings may change: each is about 4 KiB of a control frame.
   public static let maximumSettingsSpans = 64
+  /// Spans that go with one heartbeat, and the names they are of.
+  public static let maximumSpans = 4096
+  public static let maximumSpanNames = 256
   /// Files a run is made of.
   public static let maximumFiles = 64
   /// Evaluations, pinned versions and drop reasons told with one lease.

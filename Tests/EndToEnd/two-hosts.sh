@@ -46,6 +46,10 @@ wait $job || {
 for actor in "${actors[@]}"; do
   wait "$actor" || { status=$?; cat "$work"/far-*.out; fail "an actor ended with status $status"; }
 done
+for name in far-0 far-1; do
+  spans=$work/head/spans/far-$name.spans
+  [ "$(stat -c %s "$spans")" -gt $((4096 + 100 * 32)) ] || fail "no spans of $name came over"
+done
 [ -n "$(final_digest head)" ] || fail "no digest"
 [ "$(final_digest head)" = "$(final_digest one-host)" ] || fail "the last weights differ"
 echo "equal: $(final_digest head)"

@@ -4,6 +4,7 @@ with one JSON line that says what it did.
     proxy.py 46360 127.0.0.1:46350 --cut-replies 2000 60000    cut the answers' direction, each time
                                                                after so many bytes, drawn anew
     proxy.py 46360 127.0.0.1:46350 --delay 0.2                 each direction, seconds
+    proxy.py 46360 127.0.0.1:46350 --delay-replies 0.2         the answers' direction alone
 """
 import argparse, asyncio, json, random, signal, socket, struct
 
@@ -36,8 +37,9 @@ class Proxy:
         limit = None
         if self.options.cut_replies:
             limit = self.draw.randint(*self.options.cut_replies)
-        ways = [asyncio.create_task(self.move(reader, onward, None)),
-                asyncio.create_task(self.move(back, writer, limit))]
+        delay, late = self.options.delay, self.options.delay_replies
+        ways = [asyncio.create_task(self.move(reader, onward, None, delay)),
+                asyncio.create_task(self.move(back, writer, limit, delay + late))]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
@@ -48,7 +50,7 @@ class Proxy:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.transport.abort()
 
-    async def move(self, reader, writer, limit):
+    async def move(self, reader, writer, limit, delay):
         queue, room = asyncio.Queue(), asyncio.Semaphore(WINDOW // CHUNK)
         sender = asyncio.create_task(self.deliver(queue, room, writer))
         try:
@@ -59,7 +61,7 @@ class Proxy:
                 elif left is not None:
                     left -= len(data)
                 await room.acquire()
-                queue.put_nowait((asyncio.get_running_loop().time() + self.options.delay, data))
+                queue.put_nowait((asyncio.get_running_loop().time() + delay, data))
                 if left == 0:
                     self.cuts += 1
                     while not queue.empty():
@@ -86,6 +88,7 @@ def main():
     parser.add_argument("service")
     parser.add_argument("--cut-replies", type=int, nargs=2)
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--delay-replies", type=float, default=0)
     parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--seed", type=int, default=0)
     proxy = Proxy(parser.parse_args())

@@ -47,11 +47,39 @@ enum Samples {
         Heartbeat(
           holding: [evaluate], version: version, state: "says \"so\"\n\u{1}\u{1F600}",
           stateMilliseconds: 1, tokensSampled: 2, groupsSubmitted: 3, idleMilliseconds: 4))),
+    Envelope(id: 4, body: .heartbeat(farHeartbeat)),
     Envelope(id: 5, body: .lease(LeaseRequest(step: 3, epoch: 2))),
     Envelope(id: 6, body: .commit(commit(trajectories, checkpoint: "step-000007"))),
     Envelope(id: 6, body: .commit(commit([]))),
     Envelope(id: 7, body: .status),
   ]
+
+  /// With its clock and with spans of each end of the numbers.
+  static let farHeartbeat: Heartbeat = {
+    var heartbeat = Heartbeat(
+      holding: [], version: nil, state: "", stateMilliseconds: 0, tokensSampled: 0,
+      groupsSubmitted: 0, idleMilliseconds: 0)
+    heartbeat.sentMicroseconds = WireLimits.maximumNumber
+    heartbeat.offsetMicroseconds = -WireLimits.maximumNumber
+    heartbeat.roundTripMicroseconds = 40_012
+    heartbeat.spans = spans
+    return heartbeat
+  }()
+
+  static let spans = SpanBatch(
+    clock: "boot/time", names: ["decode", "chunk"], threads: ["compute"],
+    rows: [
+      .init(name: 0, thread: 0, id: -1, start: 5, duration: 0, amount: 0),
+      .init(name: 1, thread: 0, id: .max, start: .min, duration: .max, amount: 1 << 20),
+    ])
+
+  static let alive: Alive = {
+    var alive = Alive(version: nil, isFinished: false)
+    alive.sentMicroseconds = 1
+    alive.receivedMicroseconds = 2
+    alive.answeredMicroseconds = 3
+    return alive
+  }()
 
   static let settings = Document.object([
     ("run", .object([("seed", 1), ("name", "a")])), ("rate", 1e-4), ("one", 1.0), ("list", [1, 2]),
@@ -86,6 +114,7 @@ enum Samples {
       Envelope(id: 3, body: .acknowledged(evaluate)),
       Envelope(id: 4, body: .alive(Alive(version: version, isFinished: true))),
       Envelope(id: 4, body: .alive(Alive(version: nil, isFinished: false))),
+      Envelope(id: 4, body: .alive(alive)),
       Envelope(
         id: 5,
         body: .lease(

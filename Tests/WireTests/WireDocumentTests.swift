@@ -59,6 +59,11 @@ import Wire
       guard case .integer(let count) = body["trajectories"]?.value else { return [] }
       let rows = Array(repeating: Samples.trajectories[0], count: count)
       return [Envelope(id: 1, body: Request.commit(Samples.commit(rows))).encoded()[1]]
+    case "heartbeat":
+      guard case .integer(let count)? = body["spans"]?["count"]?.value else { return [] }
+      var heartbeat = Samples.farHeartbeat
+      heartbeat.spans?.rows = Array(repeating: Samples.spans.rows[0], count: count)
+      return [Envelope(id: 1, body: Request.heartbeat(heartbeat)).encoded()[1]]
     default: return []
     }
   }
@@ -151,6 +156,7 @@ import Wire
       "maximumActors": WireLimits.maximumActors,
       "maximumTrajectories": WireLimits.maximumTrajectories,
       "maximumRewardNames": WireLimits.maximumRewardNames,
+      "maximumSpans": WireLimits.maximumSpans, "maximumSpanNames": WireLimits.maximumSpanNames,
     ]
     let rows = try text().split(separator: "\n").filter { $0.hasPrefix("| maximum") }
     var shown: [String: Int] = [:]

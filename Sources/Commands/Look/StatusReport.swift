@@ -139,6 +139,7 @@ struct StatusReport {
   private static let peerColumns: [(name: String, side: TextTable.Side)] = [
     ("who", .left), ("version", .right), ("holds", .right), ("groups", .right),
     ("sampled", .right), ("idle", .right), ("received", .right), ("sent", .right),
+    ("round trip", .right), ("clock", .right),
     ("heard of", .left),
   ]
 
@@ -151,6 +152,10 @@ struct StatusReport {
       RunView.count(Double(peer.count("tokensSampled"))),
       RunView.clock(Double(peer.count("idleMilliseconds")) / 1000),
       DryRun.bytes(peer.count("bytesReceived")), DryRun.bytes(peer.count("bytesSent")),
+      SpanTime.words(microseconds: peer.number("roundTripMicroseconds")),
+      SpanTime.offset(
+        microseconds: peer.number("offsetMicroseconds"),
+        roundTrip: peer.number("roundTripMicroseconds")),
       "\(seconds) s ago\(presence)",
     ]
   }

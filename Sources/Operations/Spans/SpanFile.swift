@@ -67,11 +67,7 @@ struct SpanFile {
       }
       lost += max(0, records.count - room)
       var records = Array(records.suffix(room))
-      if lost > 0 {
-        records.append(
-          SpanRecord(
-            .dropped, thread: .other, id: Int64(lost), start: MonotonicClock.now, duration: 0))
-      }
+      if lost > 0 { records.append(.drop(lost)) }
       try write(records.withUnsafeBytes(Array.init))
       if isSaid { log.info("spans are written to \(path) again") }
       (lost, isSaid) = (0, false)

@@ -62,6 +62,18 @@ public struct SpanLog: Sendable {
     try read(path, head, tailBytes)
   }
 
+  /// A file's bytes, whole.
+  package init(parsing bytes: [UInt8], path: String) throws(Failure) {
+    let head = try Self.head(parsing: Array(bytes.prefix(SpanFile.headBytes)), path: path)
+    self.init(process: head.process, clock: head.clock, spans: [])
+    take(Array(bytes.dropFirst(SpanFile.headBytes)), head)
+  }
+
+  /// A file of these records.
+  package static func bytes(process: String, clock: String, records: [SpanRecord]) -> [UInt8] {
+    SpanFile.head(process: process, clock: clock) + records.withUnsafeBytes(Array.init)
+  }
+
   /// Every process's, of a run's folder; one that cannot be read is left out and named.
   public static func all(
     of run: RunFolder, tailBytes: Int = maximumBytes

@@ -168,6 +168,8 @@ extension Ledger {
           ("tokensSampled", .integer(beat?.tokensSampled ?? 0)),
           ("groupsSubmitted", .integer(beat?.groupsSubmitted ?? 0)),
           ("idleMilliseconds", .integer(beat?.idleMilliseconds ?? 0)),
+          ("offsetMicroseconds", beat?.offsetMicroseconds.map(Document.integer) ?? nil),
+          ("roundTripMicroseconds", beat?.roundTripMicroseconds.map(Document.integer) ?? nil),
           ("refusals", .integer(record.refusals)),
         ]
       )

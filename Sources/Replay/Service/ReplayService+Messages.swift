@@ -62,11 +62,38 @@ extension ReplayService {
       strand.span(
         .receive, id: submission.key.number, from: began, to: received, amount: bytes)
       strand.span(.validate, id: submission.key.number, from: received, amount: bytes)
-    case .heartbeat(let heartbeat): try feed(.heartbeat(asker, heartbeat))
+    case .heartbeat(let heartbeat): try handle(heartbeat, asker, at: began)
     case .lease(let request): try feed(.lease(asker, request))
     case .commit(let commit): try feed(.commit(asker, commit))
     case .status: try send(.status(statusDocument()), to: asker)
     }
+  }
+
+  /// The moments and the spans are the service's; the ledger sees what a peer does.
+  private func handle(_ heartbeat: Heartbeat, _ asker: Asker, at received: Int64) throws {
+    var heartbeat = heartbeat
+    if let batch = heartbeat.spans { keep(batch, of: asker.peer) }
+    heartbeat.spans = nil
+    answering = heartbeat.sentMicroseconds.map { ($0, Int(received / 1000)) }
+    defer { answering = nil }
+    try feed(.heartbeat(asker, heartbeat))
+  }
+
+  /// Spans of an actor that does not share the folder: taken where there is room, and no more said.
+  private func keep(_ batch: SpanBatch, of peer: Peer) {
+    guard let spans, let record = ledger.peers[peer], record.role == .actor else { return }
+    let names = batch.names.map { SpanName(text: $0) }
+    let threads = batch.threads.map { text in SpanThread.allCases.first { $0.text == text } }
+    var records: [SpanRecord] = []
+    for row in batch.rows {
+      guard row.name < names.count, let name = names[Int(row.name)], row.thread < threads.count
+      else { continue }
+      records.append(
+        SpanRecord(
+          name, thread: threads[Int(row.thread)] ?? .other, id: row.id, start: row.start,
+          duration: row.duration, amount: Int(clamping: max(0, row.amount))))
+    }
+    spans.keep(records, of: record.name, clock: batch.clock)
   }
 
   private func handle(_ hello: Hello, _ asker: Asker, under key: PublicKey?) throws {
@@ -140,6 +167,13 @@ extension ReplayService {
   func send(_ reply: Reply, to asker: Asker, payload: [[UInt8]] = []) throws {
     if case .refused(let refusal) = reply { counters.refused[refusal.code, default: 0] += 1 }
     let began = MonotonicClock.now
+    var reply = reply
+    if case .alive(var alive) = reply, let answering {
+      alive.sentMicroseconds = answering.sent
+      alive.receivedMicroseconds = answering.received
+      alive.answeredMicroseconds = Int(MonotonicClock.now / 1000)
+      reply = .alive(alive)
+    }
     let envelope = Envelope(id: asker.id, body: reply, payload: payload)
     let frames = [asker.peer.bytes] + envelope.encoded()
     defer {

@@ -77,6 +77,9 @@ package final class ReplayService {
   let started = MonotonicClock.now
   private let watchdog: Watchdog?
   let strand: Strand
+  var spans: SpanRecorder? { watchdog?.spans }
+  /// Of the heartbeat under way: its own moment, and when it came, in microseconds.
+  var answering: (sent: Int, received: Int)?
 
   /// Opens the ledger and listens. Throws `LedgerError`, `MessagingError` or `Failure`.
   package init(

@@ -3,6 +3,6 @@
 extension FuzzTarget {
   package static let all: [FuzzTarget] = [
     requests, replies, blobs, groups, safetensors, snapshots, json, yaml, settings, config,
-    tokenizer, checkpoints, ledgerFile, keys,
+    tokenizer, checkpoints, ledgerFile, keys, spans,
   ]
 }
