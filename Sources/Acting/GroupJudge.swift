@@ -10,6 +10,8 @@ import Wire
 /// The completions of one ticket, before anybody judged them.
 package struct SampledGroup: Sendable {
   package var key: TicketKey
+  /// Of a curriculum; nil without one.
+  package var level: Int?
   package var version: PolicyVersion
   package var exercise: Exercise
   package var prompt: [Int32]
@@ -68,7 +70,8 @@ package struct GroupJudge: Sendable {
         seed: seed, actor: name, numericClass: numericClass,
         times: RolloutTimes(
           ticketNanoseconds: sampled.ticketNanoseconds,
-          sampledNanoseconds: sampled.sampledNanoseconds, judgedNanoseconds: judgedAt)))
+          sampledNanoseconds: sampled.sampledNanoseconds, judgedNanoseconds: judgedAt),
+        level: sampled.level))
     strand.span(
       .encode, id: number, from: judgedAt, to: group.madeAt, amount: group.payload.count)
     if number >= 0 {

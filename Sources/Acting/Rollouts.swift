@@ -111,8 +111,9 @@ package final class Rollouts {
     _ tickets: [Ticket], shouldStop: () -> Bool, progress: (Int) -> Void = { _ in }
   ) throws -> [SampledGroup]? {
     guard let version else { preconditionFailure("\(tickets.count) tickets before any weights") }
+    try tickets.forEach(checkLevel)
     let started = MonotonicClock.now
-    let exercises = tickets.map { exercise(of: $0.key) }
+    let exercises = tickets.map(exercise)
     var requests: [GenerationRequest] = []
     for (ticket, exercise) in zip(tickets, exercises) {
       requests.append(try request(ticket.key, exercise))
@@ -122,7 +123,8 @@ package final class Rollouts {
     let sampledAt = MonotonicClock.now
     return tickets.indices.map { index in
       SampledGroup(
-        key: tickets[index].key, version: version, exercise: exercises[index],
+        key: tickets[index].key, level: tickets[index].level, version: version,
+        exercise: exercises[index],
         prompt: requests[index].prompt, temperature: requests[index].temperature,
         completions: sampled[index], ticketNanoseconds: started, sampledNanoseconds: sampledAt)
     }
@@ -170,13 +172,22 @@ package final class Rollouts {
 
   // MARK: one ticket
 
-  private func exercise(of key: TicketKey) -> Exercise {
-    let split: Split =
-      switch key.purpose {
-      case .train: .train
-      case .evaluate: .validation
-      }
-    return exercises.exercise(seed: settings.run.seed, split: split, index: key.number)
+  private func exercise(of ticket: Ticket) -> Exercise {
+    let (seed, number) = (settings.run.seed, ticket.key.number)
+    guard ticket.key.purpose == .train else {
+      return exercises.exercise(seed: seed, split: .validation, index: number)
+    }
+    return ticket.level.map { exercises.practice(seed: seed, ticket: number, level: $0) }
+      ?? exercises.exercise(seed: seed, split: .train, index: number)
+  }
+
+  /// Replay counts the levels in the settings that the exercises were made of.
+  private func checkLevel(_ ticket: Ticket) throws {
+    guard let level = ticket.level, level > 0, level >= exercises.levelCount else { return }
+    throw Failure(
+      "sample", on: "\(ticket.key)",
+      happened: "it is of level \(level), and the task has \(exercises.levelCount)",
+      remedy: "both ends must be of one version of Forage", exitCode: .internal)
   }
 
   private func request(_ key: TicketKey, _ exercise: Exercise) throws -> GenerationRequest {

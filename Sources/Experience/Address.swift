@@ -16,6 +16,8 @@ public enum RandomDomain: UInt64, Sendable {
   case backoff = 8
   /// Which groups are trained on once more, and in which order.
   case replay = 9
+  /// Which level of a curriculum a ticket is of, and which exercise of it.
+  case curriculum = 10
 }
 
 /// Hashes addresses to random numbers.

@@ -37,15 +37,19 @@ public struct TicketKey: Hashable, Sendable, Comparable, CustomStringConvertible
   }
 }
 
-/// A ticket as granted. Its exercise and its random numbers follow from the run's seed and the
-/// key alone, so whoever fills it, and however often it is reissued, the work is the same.
+/// A ticket as granted. Its exercise and its random numbers follow from the run's seed, the key and
+/// the level alone, so whoever fills it, and however often it is reissued, the work is the same.
 public struct Ticket: Hashable, Sendable {
   public let key: TicketKey
   /// The least version number the group may be sampled with.
   public let minimumVersion: Int
+  /// Which level of the run's curriculum the exercise is of; nil without one, and for evaluations,
+  /// which ask all levels alike.
+  public let level: Int?
 
-  public init(key: TicketKey, minimumVersion: Int) {
+  public init(key: TicketKey, minimumVersion: Int, level: Int? = nil) {
     self.key = key
     self.minimumVersion = minimumVersion
+    self.level = level
   }
 }

@@ -113,6 +113,8 @@ public struct TrajectoryGroup: Equatable, Sendable {
   public var version: PolicyVersion
   /// Names the exercise within its task, for people.
   public var exercise: String
+  /// The ticket's: which level of a curriculum the exercise is of.
+  public var level: Int?
   public var prompt: [Int32]
   /// Sample s of the ticket at index s.
   public var trajectories: [Trajectory]
@@ -129,11 +131,12 @@ public struct TrajectoryGroup: Equatable, Sendable {
   public init(
     key: TicketKey, version: PolicyVersion, exercise: String, prompt: [Int32],
     trajectories: [Trajectory], temperature: Float, seed: UInt64, actor: String,
-    numericClass: String, times: RolloutTimes
+    numericClass: String, times: RolloutTimes, level: Int? = nil
   ) {
     self.key = key
     self.version = version
     self.exercise = exercise
+    self.level = level
     self.prompt = prompt
     self.trajectories = trajectories
     self.temperature = temperature

@@ -15,16 +15,20 @@ import Experience
 import Glibc
 import Operations
 import Policy
+import Wire
 
 /// What a checkpoint says of itself.
 public struct CheckpointState: Equatable, Sendable {
   public var version: PolicyVersion
   /// The chain of step digests up to this version; see `Learner`.
   public var chain: Digest
+  /// How the pool of exercises stands; nil without a curriculum.
+  public var curriculum: CurriculumState?
 
-  public init(version: PolicyVersion, chain: Digest) {
+  public init(version: PolicyVersion, chain: Digest, curriculum: CurriculumState? = nil) {
     self.version = version
     self.chain = chain
+    self.curriculum = curriculum
   }
 }
 
@@ -40,8 +44,9 @@ public struct LoadedCheckpoint: Sendable {
 }
 
 public struct Checkpoints {
-  /// The format of state.json. Format 1 had no seal; a higher number is refused.
-  public static let format = 2
+  /// The format of state.json. Format 1 had no seal, 2 no curriculum; a higher number is refused.
+  /// Without a curriculum it is written as format 2.
+  public static let format = 3
   static let stateName = "state.json"
   private static let optimizerName = "optimizer.safetensors"
   /// Without these a folder is no checkpoint, whatever its state.json lists.
@@ -97,12 +102,14 @@ extension Checkpoints {
     for name in try Files.list(aside) {
       digests.append((name, .string(try Self.digest(ofFile: "\(aside)/\(name)").hexadecimal)))
     }
-    let members: [(String, Document)] = [
-      ("format", .integer(Self.format)), ("lineage", .string(state.version.lineage)),
-      ("version", .integer(state.version.number)),
-      ("digest", .string(state.version.digest.hexadecimal)),
-      ("chain", .string(state.chain.hexadecimal)), ("files", .object(digests)),
-    ]
+    let members: [(String, Document)] =
+      [
+        ("format", .integer(state.curriculum == nil ? 2 : Self.format)),
+        ("lineage", .string(state.version.lineage)),
+        ("version", .integer(state.version.number)),
+        ("digest", .string(state.version.digest.hexadecimal)),
+        ("chain", .string(state.chain.hexadecimal)), ("files", .object(digests)),
+      ] + (state.curriculum.map { [("curriculum", $0.document)] } ?? [])
     let document = Document.object(
       members + [("seal", .string(Self.seal(.object(members)).hexadecimal))])
     try Files.writeDurably("\(aside)/\(Self.stateName)", JSON.write(document, pretty: true))
@@ -241,7 +248,9 @@ extension Checkpoints {
       lineage: try fields.string("lineage"),
       number: try fields.integer("version", in: 0...Int.max),
       digest: try fields.digest("digest"))
-    let state = CheckpointState(version: version, chain: try fields.digest("chain"))
+    let state = CheckpointState(
+      version: version, chain: try fields.digest("chain"),
+      curriculum: format >= 3 ? try CurriculumState(reading: fields.section("curriculum")) : nil)
     guard case .object(let members)? = fields.document("files")?.value else {
       throw fields.error("files", "is missing")
     }

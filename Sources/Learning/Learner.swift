@@ -106,6 +106,7 @@ public final class Learner {
     enter("fetch")
     let groups = try payload.map { try TrajectoryGroup(decoding: $0, limits: limits) }
     for evaluation in lease.evaluations { try append(evaluation.document()) }
+    let newest = taker.curriculum?.level
     let taken = try taker.take(
       groups, freshCount: lease.tickets.count, enter: { self.enter($0) },
       shouldStop: {
@@ -115,7 +116,7 @@ public final class Learner {
       })
     try commit(taken, lease: lease)
     try publish(pinned: lease.pinnedVersions)
-    try record(step, taken.result, lease: lease, groups: groups, payload: payload)
+    try record(taken, lease: lease, groups: groups, payload: payload, newest: newest)
   }
 
   /// Waits for the batch of a step, however long actors take; replay says whom it waits for.
@@ -161,7 +162,9 @@ public final class Learner {
       enter("checkpoint")
       name = try whenThereIsRoom("checkpoint") {
         try save(
-          CheckpointState(version: taken.version, chain: taken.chain), weights: taken.weights)
+          CheckpointState(
+            version: taken.version, chain: taken.chain, curriculum: taken.curriculum),
+          weights: taken.weights)
       }
     }
     enter("commit_wait")
@@ -171,7 +174,7 @@ public final class Learner {
         StepCommit(
           step: step, epoch: epoch, outcome: result.outcome, tickets: lease.tickets,
           reused: lease.reused, version: taken.version, stateDigest: taken.chain, checkpoint: name,
-          trajectories: result.trajectories))
+          curriculum: taken.curriculum, trajectories: result.trajectories))
     }
     guard case .committed(let committed) = answer.body, committed.step == step else {
       throw Failure(
@@ -226,9 +229,10 @@ public final class Learner {
   }
 
   private func record(
-    _ step: Int, _ result: StepResult, lease: BatchLease, groups: [TrajectoryGroup],
-    payload: [[UInt8]]
+    _ taken: TakenStep, lease: BatchLease, groups: [TrajectoryGroup], payload: [[UInt8]],
+    newest: Int?
   ) throws {
+    let (step, result) = (taken.step, taken.result)
     enter("record")
     let now = MonotonicClock.now
     let seconds = Double(now - rateSince) / 1e9
@@ -252,7 +256,8 @@ public final class Learner {
       step: step, lineage: version.lineage, result: result, lease: lease, groups: groups,
       phases: report,
       leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
-      receivedBytes: max(0, received - lastReceived), actors: rates)
+      receivedBytes: max(0, received - lastReceived), actors: rates,
+      newestLevel: newest, curriculum: taken.curriculum)
     try append(record.document())
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }
@@ -275,7 +280,7 @@ public final class Learner {
     }
     do {
       let name = try save(
-        CheckpointState(version: version, chain: taker.chain),
+        CheckpointState(version: version, chain: taker.chain, curriculum: taker.curriculum),
         weights: trainer.policy.copyWeights())
       try checkpoints.setLatest(name)
       log.info("checkpoint \(name) written before stopping")

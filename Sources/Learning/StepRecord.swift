@@ -24,6 +24,10 @@ struct StepRecord {
   var receivedBytes: Int
   /// Actors' idle share and tokens since the last step; nil at the first.
   var actors: ActorRates?
+  /// The newest level while the step's tickets were granted last, and the pool after the step; nil
+  /// without a curriculum.
+  var newestLevel: Int?
+  var curriculum: CurriculumState?
 
   func document() -> Document {
     var members: [(String, Document)] = [("step", .integer(step))]
@@ -37,6 +41,7 @@ struct StepRecord {
     addLoss(add, count)
     addLag(add, count)
     addReuse(add, count)
+    addCurriculum(add, count)
     for drop in lease.dropped {
       count("dropped/\(drop.reason)/groups", drop.groups)
       count("dropped/\(drop.reason)/tokens", drop.tokens)
@@ -130,6 +135,19 @@ struct StepRecord {
     if let greatest = lags.max() {
       add("reuse/lag_mean", Double(lags.reduce(0, +)) / Double(lags.count))
       count("reuse/lag_max", greatest)
+    }
+  }
+
+  private func addCurriculum(_ add: (String, Double?) -> Void, _ count: (String, Int) -> Void) {
+    guard let curriculum, let newestLevel else { return }
+    count("curriculum/level", curriculum.level)
+    for level in 0...newestLevel {
+      let verdicts = fresh.filter { $0.level == level }.flatMap(\.trajectories).map(\.verdict)
+      let judged = verdicts.filter(\.isValid)
+      guard !judged.isEmpty else { continue }
+      let accuracy = Double(judged.count { $0.isStrictlyCorrect }) / Double(judged.count)
+      if level == newestLevel { add("curriculum/accuracy", accuracy) }
+      add("curriculum/accuracy/\(level)", accuracy)
     }
   }
 

@@ -6,9 +6,10 @@
 //
 //   chain(k + 1) = H(chain(k), digest of version k + 1, outcome, optimizer updates)
 //
-// and where a checkpoint is due the moments enter as well. Between checkpoints they need not: a
-// moment that differs shows in the weights of the next step, and digesting it each time would cost
-// a large model a tenth of its step.
+// with the pool of a curriculum behind them where the run has one. Where a checkpoint is due the
+// moments enter as well. Between checkpoints they need not: a moment that differs shows in the
+// weights of the next step, and digesting it each time would cost a large model a tenth of its
+// step.
 
 import Digests
 import Experience
@@ -24,6 +25,8 @@ public struct TakenStep: Sendable {
   public var version: PolicyVersion
   /// The chain up to this version: what a commit carries as its state digest.
   public var chain: Digest
+  /// How the pool of exercises stands after it; nil without a curriculum.
+  public var curriculum: CurriculumState?
   /// The settings ask for a checkpoint of this version.
   public var isCheckpointDue: Bool
   public var weights: WeightTensors
@@ -36,6 +39,8 @@ public final class StepTaker {
   /// Of the last step that counts.
   public private(set) var version: PolicyVersion
   public private(set) var chain: Digest
+  /// Nil without a curriculum.
+  public private(set) var curriculum: CurriculumState?
   /// Of the optimizer there: beyond it, a step has been taken and does not count yet.
   private var updates: Int
 
@@ -44,6 +49,7 @@ public final class StepTaker {
     self.timeline = timeline
     version = state.version
     chain = state.chain
+    curriculum = state.curriculum ?? (timeline.curriculum == nil ? nil : CurriculumState())
     updates = trainer.optimizer.updates
   }
 
@@ -66,15 +72,19 @@ public final class StepTaker {
     let digest = CPUTransformer.digest(weights)
     try check(result, digest, step: step)
     let next = PolicyVersion(lineage: version.lineage, number: step + 1, digest: digest)
-    var nextChain = Self.link(chain, to: next, result.outcome, updates: trainer.optimizer.updates)
+    let pool = curriculum.map { state in
+      timeline.curriculum?.advanced(state, by: groups.prefix(freshCount ?? groups.count)) ?? state
+    }
+    var nextChain = Self.link(
+      chain, to: next, result.outcome, updates: trainer.optimizer.updates, pool)
     let isDue = (step + 1) % settings.checkpointEvery == 0 || step + 1 == settings.steps
     if isDue {
       enter("checkpoint")
       nextChain = trainer.optimizer.stateDigest(weights: nextChain)
     }
     return TakenStep(
-      step: step, result: result, version: next, chain: nextChain, isCheckpointDue: isDue,
-      weights: weights)
+      step: step, result: result, version: next, chain: nextChain, curriculum: pool,
+      isCheckpointDue: isDue, weights: weights)
   }
 
   /// The step counts: the next one goes on from it.
@@ -84,6 +94,7 @@ public final class StepTaker {
       "version \(taken.version.number) after \(version.number)")
     version = taken.version
     chain = taken.chain
+    curriculum = taken.curriculum
     updates = trainer.optimizer.updates
   }
 
@@ -122,13 +133,17 @@ public final class StepTaker {
   }
 
   static func link(
-    _ chain: Digest, to version: PolicyVersion, _ outcome: StepOutcome, updates: Int
+    _ chain: Digest, to version: PolicyVersion, _ outcome: StepOutcome, updates: Int,
+    _ curriculum: CurriculumState? = nil
   ) -> Digest {
     let digester = Digester()
     digester.update(chain.bytes)
     digester.update(version.digest.bytes)
     digester.update(outcome.rawValue)
     digester.update(String(updates))
+    if let curriculum {
+      digester.update("level \(curriculum.level) \(curriculum.correct)/\(curriculum.count)")
+    }
     return digester.finish()
   }
 }

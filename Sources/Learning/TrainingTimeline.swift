@@ -1,9 +1,11 @@
 // The settings a run's steps are taken with, by step: a run that was resumed with another learning
 // rate has two, and whoever repeats it needs both.
 
+import Experience
 import Objectives
 import Operations
 import Policy
+import Wire
 
 /// What of a run's settings a step depends on.
 public struct TrainingSettings: Sendable {
@@ -37,6 +39,8 @@ public struct TrainingSettings: Sendable {
 public struct TrainingTimeline: Sendable {
   /// In order of step, the first at 0.
   private let spans: [(step: Int, settings: TrainingSettings)]
+  /// The same at every step: a run that began with it ends with it. Nil without a curriculum.
+  public let curriculum: CurriculumRules?
 
   /// `settings` from each step on; the first counts from the beginning.
   public init(_ settings: [(step: Int, settings: RunSettings)], source: String) throws {
@@ -47,6 +51,7 @@ public struct TrainingTimeline: Sendable {
         (index == 0 ? 0 : span.step, try TrainingSettings(span.settings, source: source)))
     }
     self.spans = spans
+    curriculum = try CurriculumRules.read(task: settings[0].settings.task, source: source)?.rules
   }
 
   public func settings(at step: Int) -> TrainingSettings {

@@ -12,7 +12,7 @@ import Documents
 import Experience
 
 /// The arithmetic task.
-public struct Arithmetic: Exercises {
+public struct Arithmetic: LevelExercises {
   public let operations: [ArithmeticOperation]
   /// Of each operand; the first is never 0, unless there is only one.
   public let digits: Int
@@ -20,6 +20,7 @@ public struct Arithmetic: Exercises {
   public let formatReward: Float
   public let correctReward: Float
   private let least: Int
+  private let bound: Int
   private let seed: UInt64
   private let pairs: SplitSpace
 
@@ -39,7 +40,7 @@ public struct Arithmetic: Exercises {
     self.formatReward = formatReward
     self.correctReward = correctReward
     self.seed = seed
-    let bound = (0..<digits).reduce(1) { power, _ in power * 10 }
+    bound = (0..<digits).reduce(1) { power, _ in power * 10 }
     least = digits == 1 ? 0 : bound / 10
     let numbers = bound - least
     pairs = SplitSpace(
@@ -149,6 +150,14 @@ public struct Arithmetic: Exercises {
   public func split(ofOperands left: Int, _ right: Int) -> Split {
     let (smaller, larger) = (min(left, right) - least, max(left, right) - least)
     return pairs.split(of: larger * (larger + 1) / 2 + smaller)
+  }
+
+  /// Nil for operands of another number of digits.
+  func split(of exercise: Exercise) -> Split? {
+    let operands = exercise.name.split { !$0.isNumber }.compactMap { Int($0) }
+    guard operands.count == 2, operands.allSatisfy({ $0 >= least && $0 < bound })
+    else { return nil }
+    return split(ofOperands: operands[0], operands[1])
   }
 
   /// Pairs are numbered along the triangle: 0 is (0, 0), 1 is (0, 1), 2 is (1, 1), 3 is (0, 2).

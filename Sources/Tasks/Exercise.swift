@@ -49,6 +49,10 @@ public protocol Exercises: Sendable {
   ///
   /// The index is within `count(in:)`; two indices of a counted split are two exercises.
   func exercise(seed: UInt64, split: Split, index: Int) -> Exercise
+  /// The exercise of a training ticket at a level of the task's curriculum; a task without one has
+  /// the one level.
+  func practice(seed: UInt64, ticket: Int, level: Int) -> Exercise
+  var levelCount: Int { get }
   /// Whether its verifier reads `tokenCount` for more than where the reward falls.
   var needsTokenCount: Bool { get }
   /// How long a verdict may take at most, where a person's program gives it; else 0.
@@ -68,6 +72,10 @@ extension Exercises {
   public var needsTokenCount: Bool { false }
   public var verdictSeconds: Double { 0 }
   public var chat: String? { nil }
+  public var levelCount: Int { 1 }
+  public func practice(seed: UInt64, ticket: Int, level: Int) -> Exercise {
+    exercise(seed: seed, split: .train, index: ticket)
+  }
   public func keeping(_ fits: (Exercise) -> Bool) -> any Exercises { self }
 
   /// Judges a completion that comes with its prompt and answer, from wherever.

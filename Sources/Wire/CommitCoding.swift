@@ -21,6 +21,7 @@ extension StepCommit {
       ("reused", .list(reused, atMost: WireLimits.maximumPayloadFrames, Document.integer)),
       ("version", .version(version)), ("stateDigest", .digest(stateDigest)),
     ] + optional("checkpoint", checkpoint.map(Document.string))
+      + optional("curriculum", curriculum.map(\.document))
       + [("trajectories", .integer(trajectories.count))]
   }
 
@@ -35,7 +36,9 @@ extension StepCommit {
         "reused", default: [], maximumCount: WireLimits.maximumPayloadFrames,
         in: 0...WireLimits.maximumNumber),
       version: try body.version("version"), stateDigest: try body.digest("stateDigest"),
-      checkpoint: body.has("checkpoint") ? try body.name("checkpoint") : nil, trajectories: [])
+      checkpoint: body.has("checkpoint") ? try body.name("checkpoint") : nil,
+      curriculum: body.has("curriculum")
+        ? try CurriculumState(reading: body.section("curriculum")) : nil, trajectories: [])
     trajectoryCount = try body.integer("trajectories", in: 0...WireLimits.maximumTrajectories)
   }
 

@@ -35,7 +35,8 @@ extension TrajectoryGroup {
       trajectories: zip(completions, verdicts).map { Trajectory(completion: $0, verdict: $1) },
       temperature: try head.temperature(), seed: try head.seed(),
       actor: try head.name(GroupField.actor),
-      numericClass: try head.name(GroupField.numericClass), times: try head.times())
+      numericClass: try head.name(GroupField.numericClass), times: try head.times(),
+      level: try head.level())
     try head.finish()
   }
 
@@ -193,6 +194,12 @@ private struct GroupHead {
       return TicketKey(purpose: .evaluate(version: version), number: number)
     default: throw fault(GroupField.purpose, purpose, "train or evaluate")
     }
+  }
+
+  /// Nil where the run has no curriculum.
+  mutating func level() throws(Refusal) -> Int? {
+    guard rest[GroupField.level] != nil else { return nil }
+    return try integer(GroupField.level, in: 0...CurriculumRules.maximumLevels - 1)
   }
 
   mutating func version() throws(Refusal) -> PolicyVersion {

@@ -45,6 +45,7 @@ enum GroupField {
   static let version = "version"
   static let digest = "version_digest"
   static let exercise = "exercise"
+  static let level = "level"
   static let actor = "actor"
   static let numericClass = "numeric_class"
   static let seed = "seed"
@@ -105,6 +106,7 @@ extension TrajectoryGroup {
       GroupField.judgedTime: "\(times.judgedNanoseconds)",
       GroupField.rewardParts: JSON.write(.array(rewardParts.map(Document.string))),
     ]
+    if let level { metadata[GroupField.level] = "\(level)" }
     switch key.purpose {
     case .train: metadata[GroupField.purpose] = "train"
     case .evaluate(let version):

@@ -352,13 +352,15 @@ public struct StepCommit: Equatable, Sendable {
   public var stateDigest: Digest
   /// The checkpoint folder's name when one was due and is durable, else nil.
   public var checkpoint: String?
+  /// How the pool of exercises stands after the step; nil without a curriculum.
+  public var curriculum: CurriculumState?
   /// One a trajectory trained, in the order of training.
   public var trajectories: [TrainedTrajectory]
 
   public init(
     step: Int, epoch: Int, outcome: StepOutcome, tickets: [Int], reused: [Int] = [],
     version: PolicyVersion, stateDigest: Digest, checkpoint: String?,
-    trajectories: [TrainedTrajectory]
+    curriculum: CurriculumState? = nil, trajectories: [TrainedTrajectory]
   ) {
     self.step = step
     self.epoch = epoch
@@ -368,6 +370,7 @@ public struct StepCommit: Equatable, Sendable {
     self.version = version
     self.stateDigest = stateDigest
     self.checkpoint = checkpoint
+    self.curriculum = curriculum
     self.trajectories = trajectories
   }
 

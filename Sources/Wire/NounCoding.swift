@@ -25,7 +25,9 @@ extension Document {
   }
 
   static func ticket(_ ticket: Ticket) -> Document {
-    .object([("key", .key(ticket.key)), ("minimumVersion", .integer(ticket.minimumVersion))])
+    .object(
+      [("key", .key(ticket.key)), ("minimumVersion", .integer(ticket.minimumVersion))]
+        + optional("level", ticket.level.map(Document.integer)))
   }
 
   static func file(_ file: NamedDigest) -> Document {

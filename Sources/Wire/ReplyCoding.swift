@@ -88,7 +88,8 @@ extension Reply: WireBody {
           (ticket) throws(DocumentError) in
           Ticket(
             key: try ticket.section("key").ticketKey(),
-            minimumVersion: try ticket.versionNumber("minimumVersion"))
+            minimumVersion: try ticket.versionNumber("minimumVersion"),
+            level: ticket.has("level") ? try ticket.level("level") : nil)
         })
     case .fetch: return .fetch(try body.version("version"))
     case .wait:

@@ -18,10 +18,14 @@ import Testing
     deinit { try? Files.remove(path) }
   }
 
-  private func save(_ bench: Bench, at version: Int, in checkpoints: Checkpoints) throws -> String {
+  private func save(
+    _ bench: Bench, at version: Int, in checkpoints: Checkpoints,
+    _ curriculum: CurriculumState? = nil
+  ) throws -> String {
     let digest = bench.policy.digest()
     let state = CheckpointState(
-      version: PolicyVersion(lineage: "test", number: version, digest: digest), chain: digest)
+      version: PolicyVersion(lineage: "test", number: version, digest: digest), chain: digest,
+      curriculum: curriculum)
     return try checkpoints.save(
       state, configuration: Bench.shape, weights: bench.policy.copyWeights(),
       tokenizer: .characters(Array("abcdefghijklm")), optimizer: bench.optimizer)
@@ -44,6 +48,26 @@ import Testing
     #expect(CPUTransformer.digest(again.policy.copyWeights()) == bench.policy.digest())
     #expect(again.optimizer.state() == bench.optimizer.state())
     #expect(bench.optimizer.updates == 1 && again.optimizer.updates == 1)
+  }
+
+  @Test func `the pool of a curriculum is kept under the seal, and only then is the format new`()
+    throws
+  {
+    let place = try Place()
+    let checkpoints = try Checkpoints(folder: place.path)
+    let pool = CurriculumState(level: 1, count: 12, correct: 7)
+    let plain = try save(Bench(), at: 1, in: checkpoints)
+    let name = try save(Bench(), at: 2, in: checkpoints, pool)
+    func text(_ name: String) throws -> String {
+      try Files.readText("\(checkpoints.path(name))/state.json", maximumBytes: 65_536)
+    }
+    #expect(try checkpoints.readState(name).curriculum == pool)
+    #expect(try checkpoints.readState(plain).curriculum == nil)
+    #expect(try text(plain).contains("\"format\": 2"))
+    #expect(try text(name).contains("\"format\": 3"))
+    let altered = try text(name).replacing("\"level\": 1", with: "\"level\": 0")
+    try Files.writeDurably("\(checkpoints.path(name))/state.json", altered)
+    #expect(throws: (any Error).self) { try checkpoints.readState(name) }
   }
 
   @Test(
@@ -124,8 +148,10 @@ import Testing
     try withoutSeal(2)
     #expect(throws: (any Error).self) { try checkpoints.readState(name) }
     try withoutSeal(3)
+    #expect(throws: (any Error).self) { try checkpoints.readState(name) }
+    try withoutSeal(Checkpoints.format + 1)
     let error = #expect(throws: (any Error).self) { try checkpoints.readState(name) }
-    #expect("\(error!)".contains("is 3; this program reads up to 2"))
+    #expect("\(error!)".contains("is 4; this program reads up to 3"))
   }
 
   @Test func `moments of another format are refused by its name, without one they are read`() throws

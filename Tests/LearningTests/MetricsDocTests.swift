@@ -25,7 +25,7 @@ import Testing
 
   private func written() throws -> Set<String> {
     let record = "Sources/Learning/StepRecord.swift"
-    let pair = /\("([^"]+)", (?:\.integer|\.number|\.string|result\.)/
+    let pair = /\("([^"]+)", (?:\.integer|\.number|\.string|\.array|result\.)/
     var found = try keys(/(?:add|count)\("([^"]+)"/, in: record).union(keys(pair, in: record))
     for name in ["Learner", "CohortTrainer", "StepTaker"] {
       let path = "Sources/Learning/\(name).swift"

@@ -53,6 +53,49 @@ import Testing
     #expect(changed[2] != before[2] && changed[3] != before[3])
   }
 
+  static let levels = "task.curriculum={levels: [{}, {}], threshold: 0.5, window: 8}"
+
+  /// The groups of the bench at levels, one after another.
+  func leveled(_ bench: Bench, _ levels: [Int]) throws -> [TrajectoryGroup] {
+    zip(try bench.groups(), levels).map { group, level in
+      var group = group
+      group.level = level
+      return group
+    }
+  }
+
+  @Test func `the pool advances with the step, and the chain hangs on it`() throws {
+    let settings = try Self.settings(Self.levels)
+    func taken(_ levels: [Int]) throws -> TakenStep {
+      let bench = try Bench()
+      return try taker(bench, [(0, settings)]).take(leveled(bench, levels))
+    }
+    // Four completions a group; the window of eight is full with the second of level 0.
+    let open = try taken([0, 0, 0, 0, 0])
+    let state = try #require(open.curriculum)
+    let rules = CurriculumRules(levels: 2, threshold: 0.5, window: 8, newestShare: 0.5)
+    #expect(state == rules.advanced(.init(), by: try leveled(Bench(), [0, 0, 0, 0, 0])))
+    // The same weights from groups that say they are of another level, and another chain.
+    let other = try taken([1, 1, 1, 1, 1])
+    #expect(other.curriculum == CurriculumState())
+    #expect(other.version == open.version && other.chain != open.chain)
+    // Groups trained once more count no second time.
+    let bench = try Bench()
+    let again = try taker(bench, [(0, settings)]).take(
+      leveled(bench, [0, 0, 0, 0, 0]), freshCount: 1)
+    #expect(again.curriculum?.count == 4)
+  }
+
+  @Test func `without a curriculum the chain is what it was`() throws {
+    let bench = try Bench()
+    let taken = try taker(bench, [(0, Self.settings())]).take(bench.groups())
+    #expect(taken.curriculum == nil)
+    let levels = try Bench()
+    let unread = try taker(levels, [(0, Self.settings())]).take(
+      leveled(levels, [0, 0, 0, 0, 0]))
+    #expect(unread.chain == taken.chain)
+  }
+
   @Test func `a step that was taken and not accepted is not the last one that counts`() throws {
     let bench = try Bench()
     let taker = try taker(bench, [(0, Self.settings())])

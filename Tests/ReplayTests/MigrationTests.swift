@@ -16,7 +16,11 @@ import Testing
   /// A copy of the file of format 1.
   init() throws {
     folder = try TemporaryFolder()
-    let fixture = Files.folder(of: #filePath) + "/Fixtures/ledger-1.sqlite"
+    try copy(format: 1)
+  }
+
+  private func copy(format: Int) throws {
+    let fixture = Files.folder(of: #filePath) + "/Fixtures/ledger-\(format).sqlite"
     try Files.writeDurably(path, try Files.read(fixture))
   }
 
@@ -56,11 +60,34 @@ import Testing
     #expect(try open().history().accepted == 19)
   }
 
+  @Test func `a ledger of format 2 is brought up to date, rows and digests as they were`() throws {
+    try copy(format: 2)
+    let older = #expect(throws: LedgerError.self) { _ = try LedgerReader(path: path) }
+    #expect(older?.description.contains("ledger format 2 and this program reads 3") == true)
+    let history = try open().history(
+      reuse: ReuseRules(groups: 1, selection: .uniform, maximumUses: 4, maximumLag: 8, seed: 1))
+    #expect(history.version?.description.hasPrefix("golden2-d04682a4/8@") == true)
+    #expect(history.lowWater == 16)
+    #expect(history.accepted == 16)
+    #expect(history.reuses == 6)
+    #expect(history.lastCommit?.tickets == [14, 15])
+    #expect(history.lastCommit?.reused == [8])
+    #expect(history.lastCommit?.curriculum == nil)
+    #expect(history.openings == [0])
+    let reader = try LedgerReader(path: path)
+    let report = try reader.verify()
+    #expect(report.problems.isEmpty)
+    #expect(report.rows == 9 + 9 + 22 + 16 + 56 + 8 + 8 + 3 + 6)
+    #expect(try reader.audit().problems.isEmpty)
+    try Tampering.run("UPDATE commits SET reused = '[9]' WHERE step = 7", on: path)
+    #expect(try reader.verify().problems.count == 1)
+  }
+
   @Test func `it is read by nobody before it is up to date, and the refusal names the format`()
     throws
   {
     let older = #expect(throws: LedgerError.self) { _ = try LedgerReader(path: path) }
-    #expect(older?.description.contains("ledger format 1 and this program reads 2") == true)
+    #expect(older?.description.contains("ledger format 1 and this program reads 3") == true)
     _ = try open()
     _ = try LedgerReader(path: path)
   }
@@ -79,11 +106,11 @@ import Testing
   }
 
   @Test func `a format of the future is refused by its number and left as it is`() throws {
-    try Tampering.run("PRAGMA user_version = 3", on: path)
+    try Tampering.run("PRAGMA user_version = 4", on: path)
     let newer = #expect(throws: LedgerError.self) { _ = try open() }
-    #expect(newer?.description.contains("has ledger format 3") == true)
+    #expect(newer?.description.contains("has ledger format 4") == true)
     let reading = #expect(throws: LedgerError.self) { _ = try LedgerReader(path: path) }
-    #expect(reading?.description.contains("has ledger format 3") == true)
+    #expect(reading?.description.contains("has ledger format 4") == true)
     try Tampering.run("PRAGMA user_version = 1", on: path)
     #expect(try open().history().accepted == 19)
   }

@@ -2,6 +2,8 @@
 //
 //     a tickets 2 with 0  =>  a: tickets 0 1
 //
+// With a curriculum tickets are written with their level, 3/1, and a commit says where it leaves
+// the pool: `pool 1`.
 // Left of the arrow stands an event, right of it the actions it must lead to, parted by "; ".
 // `again` parts the tickets a batch reuses from its fresh ones; a commit names them unless it says
 // `fresh`. `e3.1` is evaluation ticket 1 of version 3; `a`, `b` are actors, `learner` and `rival`
@@ -21,13 +23,16 @@ struct Transcript {
 
   init(
     batch: Int, lagMax: Int, steps: Int = 10, evaluationEvery: Int = 0, evaluationPrompts: Int = 1,
-    reuse: ReuseRules? = nil, isOffline: Bool = false, history: LedgerHistory = .init()
+    reuse: ReuseRules? = nil, isOffline: Bool = false, curriculum: CurriculumRules? = nil,
+    history: LedgerHistory = .init()
   ) {
     var configuration = LedgerConfiguration(
       run: "run", lineage: "line", settings: .object([]), groupsPerStep: batch, lagMax: lagMax,
       steps: steps, ticketLeaseNanoseconds: 30_000_000_000, evaluationEvery: evaluationEvery,
       evaluationPrompts: evaluationPrompts, reuse: reuse)
     configuration.isOffline = isOffline
+    configuration.curriculum = curriculum
+    configuration.seed = 1
     ledger = Ledger(configuration, history: history, at: now)
   }
 
@@ -96,7 +101,10 @@ struct Transcript {
       let tally = Self.tally(spread: Double(number(after: "spread") ?? 1))
       let version = Self.version(number(after: "of")!, digest: number(after: "digest"))
       return .arrived(
-        asker, Arrival(key: Self.key(words[2]), version: version, bytes: 100, tally: tally))
+        asker,
+        Arrival(
+          key: Self.key(words[2]), version: version, bytes: 100, tally: tally,
+          level: number(after: "level")))
     case "garbage": return .unusable(asker, Self.key(words[2]), Refusal(.invalid, "x"), bytes: 9)
     case "beats":
       return .heartbeat(
@@ -128,7 +136,8 @@ struct Transcript {
       outcome: words.contains("skipped") ? .skipped : .trained, tickets: tickets,
       reused: words.contains("fresh") ? [] : ledger.lease?.reused ?? [],
       version: Self.version(step + 1, digest: number("digest")),
-      stateDigest: Self.version(0).digest, checkpoint: nil, trajectories: trained)
+      stateDigest: Self.version(0).digest, checkpoint: nil,
+      curriculum: number("pool").map { CurriculumState(level: $0) }, trajectories: trained)
   }
 
   private static func tally(spread: Double) -> GroupTally {
@@ -202,7 +211,10 @@ struct Transcript {
   private func words(_ reply: Reply) -> String {
     switch reply {
     case .welcome(let welcome): "welcome \(welcome.epoch)"
-    case .tickets(let tickets): "tickets " + tickets.map { words($0.key) }.joined(separator: " ")
+    case .tickets(let tickets):
+      "tickets "
+        + tickets.map { words($0.key) + ($0.level.map { "/\($0)" } ?? "") }
+        .joined(separator: " ")
     case .fetch(let version): "fetch \(version.number)"
     case .wait(let wait): "wait for \(wait.reason)"
     case .acknowledged(let key): "ack \(words(key))"

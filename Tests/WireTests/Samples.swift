@@ -23,7 +23,9 @@ enum Samples {
     StepCommit(
       step: 6, epoch: 2, outcome: .trained, tickets: [12, 13], reused: [3],
       version: version,
-      stateDigest: digest, checkpoint: checkpoint, trajectories: trajectories)
+      stateDigest: digest, checkpoint: checkpoint,
+      curriculum: checkpoint.map { _ in CurriculumState(level: 2, count: 9, correct: 4) },
+      trajectories: trajectories)
   }
 
   static let requests: [Envelope<Request>] = [
@@ -106,7 +108,7 @@ enum Samples {
       Envelope(
         id: 2,
         body: .tickets([
-          Ticket(key: train, minimumVersion: 2), Ticket(key: evaluate, minimumVersion: 3),
+          Ticket(key: train, minimumVersion: 2, level: 3), Ticket(key: evaluate, minimumVersion: 3),
         ])),
       Envelope(id: 2, body: .tickets([])),
       Envelope(id: 2, body: .fetch(version)),

@@ -2,9 +2,11 @@
 
 import Acting
 import Documents
+import Experience
 import Operations
 import Policy
 import Tasks
+import Wire
 
 enum DataCommand: Command {
   static let usage = Usage(
@@ -14,7 +16,7 @@ enum DataCommand: Command {
       + "answer full marks.",
     positionals: [
       Usage.Positional("check", "the one thing that is done with data"),
-      Usage.Positional("FILE", "JSON lines, or a settings file (.yaml) whose task is of files"),
+      Usage.Positional("FILE", "JSON lines, or a settings file (.yaml), of made tasks too"),
     ],
     options: [
       .value(
@@ -28,6 +30,8 @@ enum DataCommand: Command {
     takesOverrides: true,
     example: "forage data check train.jsonl --task.verifier.kind=gsm8k --tokenizer models/base")
 
+  /// Of a made task, which has no end.
+  private static let sampledPrompts = 512
   /// Flaws told one by one.
   private static let toldFlaws = 10
 
@@ -49,11 +53,7 @@ enum DataCommand: Command {
     let made = try TaskFactory.make(
       Fields(settings.task, source: path, path: "task"), files: TaskFileStore.fromSettings,
       programs: ProgramChild.maker)
-    guard let task = made as? FileTask else {
-      throw Failure(
-        "check the data of", on: path, happened: "its task is made, not read from files",
-        remedy: "name a JSONL file, or settings with task.kind: file", exitCode: .settings)
-    }
+    guard let task = made as? FileTask else { return checkMade(made, tokenizer) }
     let reader = try tokenizer.map { try PromptReader(task, $0) }
     let flaws = task.goldFlaws()
     Terminal.write(counts(task) + lengths(task, reader, limit: limit))
@@ -71,6 +71,7 @@ enum DataCommand: Command {
   ) throws -> (task: Document, run: RunSettings?) {
     if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
       let run = try RunSettings.load(path: path, overrides: arguments.overrides)
+      _ = try CurriculumRules.read(task: run.task, source: path)
       return (run.task, run)
     }
     var document = Document.object([
@@ -84,6 +85,28 @@ enum DataCommand: Command {
     let task = fields.document("task") ?? .object([])
     try fields.finish()
     return (task, nil)
+  }
+
+  /// A sample of each level of a made task, a line each.
+  private static func checkMade(_ task: any Exercises, _ tokenizer: Tokenizer?) -> ExitCode {
+    let levels = (task as? Curriculum)?.levels ?? [task]
+    var isSound = true
+    for (level, exercises) in levels.enumerated() {
+      let shown = exercises.exercise(seed: 1, split: .train, index: 0)
+      let flaw = exercises.firstFlaw(seed: 1)
+      isSound = isSound && flaw == nil
+      let lengths = (0..<sampledPrompts).map {
+        let prompt = exercises.exercise(seed: 1, split: .train, index: $0).prompt
+        return tokenizer?.encode(prompt).count ?? prompt.utf8.count
+      }
+      Terminal.write(
+        "level \(level)          validation \(exercises.count(in: .validation) ?? 0), held-out "
+          + "\(exercises.count(in: .heldOut) ?? 0); prompts of up to \(lengths.max() ?? 0) "
+          + "\(tokenizer == nil ? "bytes" : "tokens"); as \"\(shown.prompt.trimmingNewline)\"; "
+          + (flaw.map { "the demonstration of \($0.exercise) fails: \($0.reason)" }
+            ?? "demonstrations get full marks") + "\n")
+    }
+    return isSound ? .success : .badInput
   }
 
   private static func counts(_ task: FileTask) -> String {
@@ -126,4 +149,8 @@ enum DataCommand: Command {
     }
     return text
   }
+}
+
+extension String {
+  fileprivate var trimmingNewline: String { String(split(separator: "\n").first ?? "") }
 }

@@ -107,7 +107,8 @@ struct Regeneration {
           version: recorded.version, blob: Digest(of: bytes), byteCount: bytes.count,
           encoding: SnapshotCodec.encoding), bytes: bytes))
     let made = try rollouts.makeGroups(
-      [Ticket(key: recorded.key, minimumVersion: number)], shouldStop: shouldStop)
+      [Ticket(key: recorded.key, minimumVersion: number, level: recorded.level)],
+      shouldStop: shouldStop)
     return try made.map { try TrajectoryGroup(decoding: $0[0].payload, limits: nil) }
   }
 

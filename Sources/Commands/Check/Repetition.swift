@@ -90,5 +90,6 @@ struct Repetition {
       return false
     }
     return commit.version == state.version && commit.stateDigest == state.chain
+      && commit.curriculum == state.curriculum
   }
 }

@@ -167,14 +167,22 @@ struct Verification {
 
   /// Reports a step that differs.
   private mutating func compare(_ commit: StepCommit, _ taken: TakenStep) -> Bool {
-    guard commit.stateDigest != taken.chain || commit.version != taken.version else { return true }
+    guard
+      commit.stateDigest != taken.chain || commit.version != taken.version
+        || commit.curriculum != taken.curriculum
+    else { return true }
+    func words(_ pool: CurriculumState?) -> String {
+      pool.map { "level \($0.level), \($0.correct) of \($0.count) right" } ?? "none"
+    }
     let what =
-      commit.version.digest != taken.version.digest
-      ? "version \(commit.version.number) is \(taken.version.digest.short), recorded "
-        + commit.version.digest.short
-      : "weights are equal, and the chain is \(taken.chain.short), recorded "
-        + "\(commit.stateDigest.short): moments, outcome (\(taken.result.outcome.rawValue), "
-        + "recorded \(commit.outcome.rawValue)) or the count of updates"
+      commit.curriculum != taken.curriculum
+      ? "the curriculum is at \(words(taken.curriculum)), recorded \(words(commit.curriculum))"
+      : commit.version.digest != taken.version.digest
+        ? "version \(commit.version.number) is \(taken.version.digest.short), recorded "
+          + commit.version.digest.short
+        : "weights are equal, and the chain is \(taken.chain.short), recorded "
+          + "\(commit.stateDigest.short): moments, outcome (\(taken.result.outcome.rawValue), "
+          + "recorded \(commit.outcome.rawValue)) or the count of updates"
     object("step \(commit.step): \(what)")
     return false
   }

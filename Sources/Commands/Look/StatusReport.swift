@@ -100,6 +100,7 @@ struct StatusReport {
       "groups: \(count("groups", "ready")) ready, \(count("groups", "leased")) leased to the "
         + "learner, \(retired) retired (\(Self.words(status["groups"]?["retired"])))",
     ]
+    if let curriculum = status["curriculum"] { lines.append(Self.words(curriculum: curriculum)) }
     for evaluation in status["evaluations"]?.elements ?? [] {
       lines.append(
         "evaluation of version \(evaluation["version"]?.integerValue ?? 0): "
@@ -108,6 +109,17 @@ struct StatusReport {
           + "\(evaluation["open"]?.integerValue ?? 0) open")
     }
     return lines
+  }
+
+  private static func words(curriculum: Document) -> String {
+    func count(_ key: String) -> Int { curriculum[key]?.integerValue ?? 0 }
+    let isLast = count("level") + 1 == count("levels")
+    return "curriculum: \(count("level") + 1) of \(count("levels")) levels open, "
+      + "\(count("correct")) of \(count("count")) right at the newest"
+      + (isLast
+        ? ""
+        : "; \(RunView.format(curriculum.number("threshold"), 2)) of \(count("window")) open "
+          + "the next")
   }
 
   /// How full each process's queues are, those of this host that hold anything.

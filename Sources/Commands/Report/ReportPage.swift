@@ -121,6 +121,26 @@ struct ReportPage {
         series: [
           line("learner", "learner/idle_share", 1), line("actors", "actors/idle_share", 0),
         ], floor: 0, ceiling: 1),
+    ] + curriculumCharts()
+  }
+
+  /// None without a curriculum.
+  private func curriculumCharts() -> [Chart] {
+    let prefix = "curriculum/accuracy/"
+    let keys = Set(
+      facts.records.flatMap { record -> [String] in
+        guard case .object(let members) = record.value else { return [] }
+        return members.map(\.key).filter { $0.hasPrefix(prefix) }
+      })
+    guard !keys.isEmpty else { return [] }
+    let levels = keys.compactMap { Int($0.dropFirst(prefix.count)) }.sorted()
+    return [
+      Chart(
+        title: "Curriculum", note: "the newest level open, counted from 0",
+        series: [line("level", "curriculum/level", 0)], floor: 0),
+      Chart(
+        title: "Accuracy by level", note: "strict, sampled while training",
+        series: levels.map { line("level \($0)", "\(prefix)\($0)", $0) }, floor: 0, ceiling: 1),
     ]
   }
 

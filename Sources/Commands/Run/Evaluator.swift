@@ -41,6 +41,8 @@ struct EvaluationResult: Equatable {
   /// Samples whose verifier gave no verdict; they count as wrong above.
   var invalid = 0
   var passAtK = 0.0
+  /// Pass@1 of the prompts of each level of a curriculum; empty without one.
+  var levels: [Double] = []
   var reward = 0.0
   var meanLength = 0.0
   var truncated = 0.0
@@ -58,6 +60,9 @@ struct EvaluationResult: Equatable {
       ("mean_length", .number(meanLength)), ("truncated", .number(truncated)),
       ("invalid_verdicts", .integer(invalid)),
     ]
+    if !levels.isEmpty {
+      members.append(("pass@1_levels", .array(levels.map(Document.number))))
+    }
     return .object(members)
   }
 }
@@ -100,8 +105,20 @@ struct Evaluator {
         return nil
       }
       result.take(judged)
+      result.levels = byLevel(judged, plan.split)
     }
     return result
+  }
+
+  private func byLevel(_ judged: [[Judged]], _ split: Split) -> [Double] {
+    guard let curriculum = exercises as? Curriculum else { return [] }
+    var shares = [[Double]](repeating: [], count: curriculum.levelCount)
+    for (index, group) in judged.enumerated() {
+      shares[curriculum.place(of: index, in: split).level] += group.map {
+        $0.verdict.isStrictlyCorrect ? 1 : 0
+      }
+    }
+    return shares.map(mean)
   }
 
   private func sample(

@@ -45,5 +45,13 @@ struct HeldOutResults {
     return "greedy \(number("greedy")), pass@1 \(number("pass@1")) ± \(number("pass@1_interval")), "
       + "pass@\(samples) \(number("pass@k")), lenient \(number("lenient")) "
       + "(\(result["prompts"]?.integerValue ?? 0) held-out prompts x \(samples) samples)"
+      + levels(result)
+  }
+
+  /// ", by level 0.81, 0.40, 0.12"; nothing without a curriculum.
+  private static func levels(_ result: Document) -> String {
+    guard case .array(let levels)? = result["pass@1_levels"]?.value else { return "" }
+    return ", by level "
+      + levels.map { RunView.format($0.numberValue, 3) }.joined(separator: ", ")
   }
 }

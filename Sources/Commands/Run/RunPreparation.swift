@@ -17,6 +17,7 @@ import Replay
 import Safetensors
 import Tasks
 import Tensors
+import Wire
 
 /// The parts of a run that its settings name, checked.
 struct RunParts {
@@ -43,6 +44,10 @@ struct RunParts {
     try objectiveFields.finish()
     resolved = settings.resolved.merging(
       .object([("task", task.resolved), ("objective", objectiveFields.resolved)]))
+    if let curriculum = try CurriculumRules.read(task: settings.task, source: source) {
+      resolved = resolved.merging(
+        .object([("task", .object([("curriculum", curriculum.resolved)]))]))
+    }
     if let first = run?.initialModel, Files.exists(first) {
       // The run's own copy: the folder it came from may have moved or changed since.
       let folder = try ModelFolder(path: first)
@@ -78,7 +83,7 @@ struct RunParts {
 
   /// A verifier that does not know a right answer would teach nothing, all night.
   private func checkData(_ source: String) throws {
-    guard let task = exercises as? FileTask else { return }
+    guard let task = exercises as? FileTask else { return try checkMade(source) }
     for split in Split.allCases where task.counts.splits[split] == 0 {
       throw Failure(
         "run", on: source,
@@ -109,6 +114,21 @@ struct RunParts {
       remedy:
         "choose the verifier that fits the answers, or task.gold; forage data check tells more",
       exitCode: .settings)
+  }
+
+  /// Each level of a made task, and the whole of it.
+  private func checkMade(_ source: String) throws {
+    let levels = (exercises as? Curriculum)?.levels ?? []
+    for (level, task) in (levels + [exercises]).enumerated() {
+      guard let flaw = task.firstFlaw(seed: settings.run.seed) else { continue }
+      throw Failure(
+        "run", on: source,
+        happened: "the demonstration of \(flaw.exercise)"
+          + (level < levels.count ? ", level \(level)," : "")
+          + " does not get full marks: \(flaw.reason)",
+        remedy: "choose other settings of the task: forage data check \(source) tells more",
+        exitCode: .settings)
+    }
   }
 
   /// Splits of a made task are finite: an evaluation may not ask for more than there is.

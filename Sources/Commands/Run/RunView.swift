@@ -26,6 +26,7 @@ package enum RunView {
       "step \(state.step)/\(state.steps)", "reward \(format(state.mean("reward", over: 5), 3))",
       "accuracy \(percent(state.mean("accuracy/strict", over: 5)))",
     ]
+    if let open = openLevels(state) { parts.append(open) }
     if let evaluation = state.evaluations.last {
       parts.append("validation \(percent(evaluation.accuracy)) at step \(evaluation.version)")
     }
@@ -56,11 +57,20 @@ package enum RunView {
     var line = "  reward \(format(state.mean("reward", over: 5), 3)) "
     line += sparkline(state.series("reward"), width: 24)
     line += "  sampled accuracy \(percent(state.mean("accuracy/strict", over: 5)))"
+    if let open = openLevels(state) { line += "  \(open)" }
     if let evaluation = state.evaluations.last {
       line += "  validation \(percent(evaluation.accuracy)) (step \(evaluation.version)) "
       line += sparkline(state.evaluations.map(\.accuracy), width: 12)
     }
     return line
+  }
+
+  /// Nil without a curriculum.
+  private static func openLevels(_ state: RunState) -> String? {
+    state.latest("curriculum/level").map { level in
+      let accuracy = percent(state.mean("curriculum/accuracy", over: 5))
+      return "\(Int(level) + 1) levels open, \(accuracy) at the newest"
+    }
   }
 
   private static func objectiveLine(_ state: RunState) -> String {

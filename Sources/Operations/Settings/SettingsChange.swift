@@ -41,7 +41,7 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
   /// Tickets that are granted, groups that are stored and the first model follow from these.
   private static let fixed = [
     "format", "run.seed", "model", "warmStart", "sampling.groupSize", "learner.groupsPerStep",
-    "evaluation.prompts", "evaluation.samples", "replay.source",
+    "evaluation.prompts", "evaluation.samples", "replay.source", "task.curriculum",
   ]
 
   /// What differs, in the order of the new settings. A number counts by its value.

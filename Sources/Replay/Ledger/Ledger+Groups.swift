@@ -48,7 +48,7 @@ extension Ledger {
         .stale,
         "\(arrival.key) was sampled with version \(sampled.number); by now it needs \(least)")
     }
-    return judgeDigest(sampled)
+    return judgeDigest(sampled) ?? judgeLevel(arrival)
   }
 
   func judgeVersion(_ sampled: PolicyVersion) -> Refusal? {

@@ -71,7 +71,7 @@ extension Ledger {
       ("evaluations", .array(evaluations.map(status(of:)))),
       ("abandonedEvaluations", .integer(closedEvaluations.values.count { !$0 })),
       ("waits", .array(waits())),
-    ]
+    ] + curriculumStatus
   }
 
   private var ticketStatus: Document {

@@ -141,7 +141,7 @@ extension Ledger {
     if let stray = commit.trajectories.first(where: { !batch.contains($0.ticket) }) {
       return Refusal(.invalid, "step \(nextStep) trained ticket \(stray.ticket), not in its batch")
     }
-    return nil
+    return judgeCurriculum(commit.curriculum)
   }
 
   private var leaseInWords: String { lease == nil ? "and it is not leased" : "and it is leased" }
@@ -189,6 +189,7 @@ extension Ledger {
     book.retire(commit.tickets, record.fates)
     lease = nil
     version = commit.version
+    openLevel(commit)
     pool.expire(at: nextStep)
     lastCommit = commit
     lastCommit!.trajectories = []

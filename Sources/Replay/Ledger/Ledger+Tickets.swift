@@ -62,7 +62,7 @@ extension Ledger {
       }
       book.hold(number, by: peer, at: now)
       let key = TicketKey(purpose: .train, number: number)
-      granted.append(Ticket(key: key, minimumVersion: minimum))
+      granted.append(Ticket(key: key, minimumVersion: minimum, level: level(of: number)))
     }
     if !granted.isEmpty { return .tickets(granted) }
     if isTooOld { return .fetch(version) }

@@ -69,6 +69,8 @@ package struct Ledger {
   var fingerprint: Fingerprint?
   let settingsSpans: [SettingsSpan]
   var lastCommit: StepCommit?
+  /// The first version with which each level of the curriculum is open; level 0 always is.
+  var openings: [Int]
   /// The recorded batch of the next step.
   package internal(set) var lease: Batch?
   var recording: Recording?
@@ -105,6 +107,7 @@ package struct Ledger {
     fingerprint = history.fingerprint
     settingsSpans = history.settingsSpans
     lastCommit = history.lastCommit
+    openings = history.openings
     lease = history.lease
     book = TicketBook(history)
     pool = ReusePool(configuration.reuse, history)

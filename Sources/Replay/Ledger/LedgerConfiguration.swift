@@ -1,6 +1,7 @@
 // The few settings the ledger's rules depend on.
 
 import Documents
+import Experience
 import Operations
 import Wire
 
@@ -20,6 +21,9 @@ package struct LedgerConfiguration: Sendable {
   package var evaluationSamples: Int
   /// Nil where each group is trained on once.
   package var reuse: ReuseRules?
+  /// Nil where all tickets are of one level.
+  package var curriculum: CurriculumRules?
+  package var seed: UInt64 = 0
   /// What the run's task and verifier do; empty for a run that was made without.
   package var definitions: [NamedDigest] = []
   /// Groups come from another run's ledger, and nobody samples.
@@ -54,6 +58,7 @@ package struct LedgerConfiguration: Sendable {
       evaluationPrompts: settings.evaluation.prompts,
       evaluationSamples: settings.evaluation.samples, reuse: ReuseRules(settings))
     self.isOffline = isOffline
+    seed = settings.run.seed
   }
 
   /// Training tickets of the whole run.

@@ -65,12 +65,16 @@ package struct Arrival: Equatable, Sendable {
   package var version: PolicyVersion
   package var bytes: Int
   package var tally: GroupTally
+  package var level: Int?
 
-  package init(key: TicketKey, version: PolicyVersion, bytes: Int, tally: GroupTally) {
+  package init(
+    key: TicketKey, version: PolicyVersion, bytes: Int, tally: GroupTally, level: Int? = nil
+  ) {
     self.key = key
     self.version = version
     self.bytes = bytes
     self.tally = tally
+    self.level = level
   }
 }
 

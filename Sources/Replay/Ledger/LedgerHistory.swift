@@ -15,6 +15,8 @@ package struct LedgerHistory: Sendable {
   package var digests: [Int: Digest] = [:]
   /// Without its trajectories.
   package var lastCommit: StepCommit?
+  /// The first version with which each level of the curriculum is open.
+  package var openings = [0]
   /// The recorded batch of the next step.
   package var lease: Batch?
 

@@ -145,6 +145,7 @@ extension ReplayService {
       known.batch == commit.batch && known.tickets == commit.tickets
       && known.version == commit.version
       && known.stateDigest == commit.stateDigest && known.outcome == commit.outcome
+      && known.curriculum == commit.curriculum
     guard isSame else {
       let sentence =
         "step \(commit.step) stands with version \(known.version.digest.short) and state "

@@ -98,6 +98,8 @@ package final class ReplayService {
     try Self.recordSettings(settings, in: store, folder, allowed: allowedChanges, log)
     var configuration = LedgerConfiguration(settings, lineage: store.lineage)
     configuration.definitions = try Self.definitions(folder)
+    configuration.curriculum = try CurriculumRules.read(
+      task: settings.task, source: folder.settings)?.rules
     let history = try store.history(reuse: configuration.reuse)
     ledger = Ledger(configuration, history: history, at: MonotonicClock.now)
     rules = GroupRules(settings: settings, initialModel: folder.initialModel)
@@ -303,7 +305,7 @@ package final class ReplayService {
         asker,
         Arrival(
           key: group.group.key, version: group.group.version, bytes: group.blob.count,
-          tally: group.tally)))
+          tally: group.tally, level: group.group.level)))
   }
 
   /// In order; results go back to the ledger at once, and what follows from them comes last.

@@ -103,8 +103,35 @@ struct LedgerRows {
         version: PolicyVersion(
           lineage: lineage, number: step + 1, digest: Digest(bytes: row.blob(3))),
         stateDigest: Digest(bytes: row.blob(4)), checkpoint: row.isNull(5) ? nil : row.text(5),
-        trajectories: [])
+        curriculum: row.isNull(9) ? nil : try curriculum(row.text(9)), trajectories: [])
     }
+  }
+
+  private func curriculum(_ text: String) throws(LedgerError) -> CurriculumState {
+    do {
+      let document = try JSON.parse(Array(text.utf8), source: database.path)
+      let fields = try Fields(document, source: database.path)
+      let state = try CurriculumState(reading: fields)
+      try fields.finish()
+      return state
+    } catch {
+      throw .damaged(path: database.path, problem: "a curriculum's state cannot be read: \(error)")
+    }
+  }
+
+  /// The first version with which each level is open.
+  func openings() throws(LedgerError) -> [Int] {
+    let firsts = try commits(
+      """
+      WHERE step IN (SELECT min(step) FROM commits WHERE curriculum IS NOT NULL
+        GROUP BY json_extract(curriculum, '$.level')) ORDER BY step
+      """, [], lineage: "")
+    var openings = [0]
+    for commit in firsts {
+      // A level is opened by one step, and steps open one at the most.
+      if commit.curriculum?.level == openings.count { openings.append(commit.version.number) }
+    }
+    return openings
   }
 
   private func reused(_ row: Statement, _ column: Int) throws(LedgerError) -> [Int] {

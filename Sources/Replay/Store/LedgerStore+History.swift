@@ -33,6 +33,7 @@ extension LedgerStore {
         lineage: lineage, number: newest, digest: history.digests[newest]!)
       history.lastCommit = try rows.lastCommit(lineage: lineage)
       history.lease = try rows.lease(step: newest)
+      history.openings = try rows.openings()
     }
     try readTickets(into: &history)
     if let reuse { try readReusable(reuse, into: &history) }

@@ -347,6 +347,7 @@ extension LedgerStore {
           .blob(commit.version.digest.bytes), .blob(commit.stateDigest.bytes),
           .of(commit.checkpoint), .text(TicketList.write(commit.tickets)),
           .integer(Int(WallClock.milliseconds)), .of(reused: commit.reused),
+          .of(commit.curriculum.map { JSON.write($0.document) }),
         ])
       try insert(commit.version, stateDigest: commit.stateDigest)
       try set("lowWater", "\(record.lowWater)")

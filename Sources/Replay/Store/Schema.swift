@@ -16,7 +16,7 @@ enum Schema {
     var digested: [(table: String, key: String, columns: String)] = []
   }
 
-  static let migrations = [Migration(sql: first), second]
+  static let migrations = [Migration(sql: first), second, third]
 
   private static let first = """
     CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -139,6 +139,13 @@ enum Schema {
         """
       ),
     ])
+
+  /// Curricula.
+  private static let third = Migration(
+    sql: """
+      -- How the pool of exercises stands after the step, as JSON; NULL without a curriculum.
+      ALTER TABLE commits ADD COLUMN curriculum TEXT;
+      """)
 
   /// Refuses a file of another program or of a newer one; 0 is an empty file.
   static func checkedVersion(of database: Database) throws(LedgerError) -> Int {

@@ -17,7 +17,8 @@ enum TableColumns {
   static let versions = "number, digest, state_digest"
   static let leases = "step, epoch, tickets, leased_ms, reused"
   static let commits = """
-    step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms, reused
+    step, epoch, outcome, version_digest, state_digest, checkpoint, tickets, committed_ms, reused,
+    curriculum
     """
   static let run = "key, value"
   static let retired = "number, step, position, fate"
@@ -37,7 +38,7 @@ enum TableColumns {
   ]
 
   /// How many of a table's columns came with later migrations.
-  private static let late = ["groups": 1, "trajectories": 1, "leases": 1, "commits": 1]
+  private static let late = ["groups": 1, "trajectories": 1, "leases": 1, "commits": 2]
 
   /// What the digest of a row with these values is over.
   static func digested(_ table: String, _ values: [SQLValue]) -> ArraySlice<SQLValue> {

@@ -57,6 +57,13 @@ struct Countdown: Puzzle {
         think: made.work.joined(separator: ","), answer: made.text))
   }
 
+  func member(of exercise: Exercise) -> Int? {
+    guard let (_, given) = CountdownVerifier.read(exercise.answer), given.count == numbers,
+      given.allSatisfy((1...largest).contains)
+    else { return nil }
+    return Combination.number(given.sorted().map { $0 - 1 })
+  }
+
   private typealias Solution = (value: Int, text: String, work: [String])
 
   /// Two of the numbers at a time become one, until one is left.
@@ -125,7 +132,7 @@ public struct CountdownVerifier: Verifier {
     String(decoding: text.utf8.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
   }
 
-  private static func read(_ answer: String) -> (Int, [Int])? {
+  static func read(_ answer: String) -> (Int, [Int])? {
     let words = answer.split(separator: " ")
     guard words.count >= 3, words[1] == "from", let target = Int(words[0]) else { return nil }
     let numbers = words.dropFirst(2).map { Int($0) }

@@ -200,6 +200,23 @@ struct Instructions: Puzzle {
     Judge([Judge.Term(InstructionsVerifier(), weight: marks.correct, name: "correct")])
   }
 
+  func member(of exercise: Exercise) -> Int? {
+    guard let asked = ReplyRules(exercise.answer) else { return nil }
+    let rule: Rule =
+      !asked.keys.isEmpty ? .json : asked.begins == nil ? .end : asked.ends == nil ? .begin : .words
+    guard let index = rules.firstIndex(of: rule) else { return nil }
+    let before = rules[..<index].reduce(0) { $0 + count(of: $1) }
+    if rule == .json {
+      let places = asked.keys.compactMap { Self.keys.firstIndex(of: $0) }.sorted()
+      return places.count == asked.keys.count
+        ? Combination.number(places).map { before + $0 } : nil
+    }
+    guard let words = asked.words, (3...largestWordCount).contains(words),
+      let noun = (asked.begins ?? asked.ends).flatMap({ Self.nouns.firstIndex(of: $0) })
+    else { return nil }
+    return before + (words - 3) * Self.nouns.count + noun
+  }
+
   func exercise(_ member: Int, seed: UInt64) -> Exercise {
     var place = member
     var rule = rules[0]

@@ -25,6 +25,17 @@ struct Letters: Sendable {
   /// 26^12 stays within an Int.
   var count: Int { (0..<length).reduce(1) { power, _ in power * letters.count } }
 
+  /// Nil for a word of another length or of other letters.
+  func number(_ word: some Collection<Character>) -> Int? {
+    guard word.count == length else { return nil }
+    var number = 0
+    for character in word.reversed() {
+      guard let index = letters.firstIndex(of: character) else { return nil }
+      number = number * letters.count + index
+    }
+    return number
+  }
+
   func word(_ member: Int) -> [Character] {
     var rest = member
     return (0..<length).map { _ in
@@ -49,6 +60,8 @@ struct Reversal: Puzzle {
   var alphabet: [Character]? { style == .words ? nil : letters.letters + [">", ","] }
   var count: Int { letters.count }
   func judge(_ marks: Marks) -> Judge { marks.judge(blockVerifier) }
+
+  func member(of exercise: Exercise) -> Int? { letters.number(exercise.name) }
 
   func exercise(_ member: Int, seed: UInt64) -> Exercise {
     let word = letters.word(member)
@@ -80,6 +93,12 @@ struct Sorting: Puzzle {
   var alphabet: [Character]? { style == .words ? nil : letters.letters + [">", ","] }
   var count: Int { Combination.count(bound: letters.letters.count, size: letters.length) ?? 0 }
   func judge(_ marks: Marks) -> Judge { marks.judge(blockVerifier) }
+
+  func member(of exercise: Exercise) -> Int? {
+    let places = exercise.name.compactMap { letters.letters.firstIndex(of: $0) }.sorted()
+    guard places.count == letters.length, exercise.name.count == letters.length else { return nil }
+    return Combination.number(places)
+  }
 
   func exercise(_ member: Int, seed: UInt64) -> Exercise {
     let sorted = Combination.members(
@@ -113,6 +132,12 @@ struct Counting: Puzzle {
   var count: Int { letters.count }
   func judge(_ marks: Marks) -> Judge {
     marks.judge(NumericVerifier(place: .block))
+  }
+
+  func member(of exercise: Exercise) -> Int? {
+    exercise.name.firstIndex(of: ":").flatMap {
+      letters.number(exercise.name[$0...].dropFirst())
+    }
   }
 
   func exercise(_ member: Int, seed: UInt64) -> Exercise {
@@ -151,6 +176,8 @@ struct FormatOnly: Puzzle {
   func judge(_ marks: Marks) -> Judge {
     Judge([Judge.Term(ThinkAnswerVerifier(), weight: marks.format, name: "format")])
   }
+
+  func member(of exercise: Exercise) -> Int? { letters.number(exercise.name) }
 
   func exercise(_ member: Int, seed: UInt64) -> Exercise {
     let word = String(letters.word(member))

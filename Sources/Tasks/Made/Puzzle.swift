@@ -15,6 +15,8 @@ protocol Puzzle: Sendable {
   func judge(_ marks: Marks) -> Judge
   /// A number below `count` as an exercise; `seed` is the task's.
   func exercise(_ member: Int, seed: UInt64) -> Exercise
+  /// The number of an exercise that a puzzle of this kind made; nil where it is none of these.
+  func member(of exercise: Exercise) -> Int?
 }
 
 /// What a made task pays, and how it speaks.
@@ -49,7 +51,7 @@ enum PromptStyle: String, Sendable, CaseIterable {
 }
 
 /// The exercises of a puzzle.
-struct MadeExercises<P: Puzzle>: Exercises {
+struct MadeExercises<P: Puzzle>: LevelExercises {
   let puzzle: P
   private let judge: Judge
   private let space: SplitSpace
@@ -88,6 +90,10 @@ struct MadeExercises<P: Puzzle>: Exercises {
     let position = AddressedRandom.integer(
       below: space.size(of: .train), seed: key, domain: .train, UInt64(index))
     return puzzle.exercise(space.member(of: .train, at: position), seed: self.seed)
+  }
+
+  func split(of exercise: Exercise) -> Split? {
+    puzzle.member(of: exercise).map(space.split)
   }
 
   func judge(
@@ -138,6 +144,18 @@ enum Combination {
       count = product / (index + 1)
     }
     return count
+  }
+
+  /// The number of a set given in rising order, of members from 0; nil where one stands twice.
+  static func number(_ members: [Int]) -> Int? {
+    var number = 0
+    for (index, member) in members.enumerated() {
+      guard index == 0 || members[index - 1] < member,
+        let below = count(bound: member, size: index + 1)
+      else { return nil }
+      number += below
+    }
+    return number
   }
 
   /// The set at a number, in rising order.
