@@ -3,6 +3,7 @@
 // value.
 
 import Documents
+import Experience
 import Policy
 
 /// What both kinds of completion ask for.

@@ -6,6 +6,7 @@
 // The answer is carried on for whoever judges; it is never shown to the model.
 
 import Documents
+import Experience
 import Policy
 
 package struct PromptLine: Equatable, Sendable {
