@@ -54,6 +54,15 @@ private final class BenchTestFolder {
     return median
   }
 
+  /// One a repeat; empty where there is no such figure.
+  func samples(_ name: String, in document: Document) -> [Double] {
+    guard case .array(let figures)? = document["figures"]?.value,
+      let figure = figures.first(where: { $0["name"] == .string(name) }),
+      case .array(let samples)? = figure["samples"]?.value
+    else { return [] }
+    return samples.compactMap { if case .number(let sample) = $0.value { sample } else { nil } }
+  }
+
   // MARK: what is counted
 
   @Test func `a step of the 135M model is 1242 GFLOP, as counted by hand elsewhere`() {
@@ -112,8 +121,18 @@ private final class BenchTestFolder {
     #expect(document["machine"]?["fingerprint"] == .string(Machine.fingerprint))
     #expect(document["settings"]?["batch"] == 4)
     let rate = try #require(figure("decode", in: document))
-    let bound = try #require(figure("the limits allow", in: document))
-    #expect(rate > 0 && bound > rate)
+    #expect(rate > 0)
+    // On a busy machine what is allowed may be less than what was measured a moment later: the
+    // figures of one repeat hold together all the same.
+    let rates = samples("decode", in: document)
+    let allowed = samples("the limits allow", in: document)
+    let shares = zip(
+      samples("of the GEMM limit", in: document), samples("of the memory limit", in: document)
+    ).map { max($0, $1) / 100 }
+    #expect(rates.count == 3)
+    for index in rates.indices {
+      #expect(abs(rates[index] / allowed[index] / shares[index] - 1) < 1e-9)
+    }
     let whole = try #require(figure("with prefill", in: document))
     // All tokens over all the time: at most 3 tokens where 2 are decoded.
     #expect(whole < 1.5 * rate)
