@@ -120,7 +120,10 @@ struct ComputeLoop {
     case .weights(let fetched): try load(fetched, rollouts)
     case .gone(_, let sentence):
       log.warning("version \(number) is gone: \(sentence)")
-      port.pause(milliseconds: 200, newerThan: .max, "waiting for replay to want another version")
+      port.strand.measure(.pause) {
+        port.pause(
+          milliseconds: 200, newerThan: .max, "waiting for replay to want another version")
+      }
     case .run, .answer: preconditionFailure("asked for version \(number), got \(delivery)")
     }
     return true

@@ -10,12 +10,13 @@ enum BenchCommand: Command {
   static let usage = Usage(
     "forage bench",
     "Measures one role alone on made data: WHAT is generate (tokens sampled), step (a learner's "
-      + "step), ledger (groups on the disk), weights (a version on its way to actors) or disk "
-      + "(commits and files made safe).",
+      + "step), ledger (groups on the disk), weights (a version on its way to actors), disk "
+      + "(commits and files made safe), or spans (what noting all this costs a run).",
     positionals: [
-      .init("WHAT", "generate, step, ledger, weights or disk"),
+      .init("WHAT", "generate, step, ledger, weights, disk or spans"),
       .init(
-        "DIR", "ledger, disk: the folder whose disk is measured; . by default", isRequired: false),
+        "DIR", "ledger, disk: the folder whose disk is measured, . by default; spans: a run's",
+        isRequired: false),
     ],
     options: BenchKind.options + [
       .value("repeats", "N", "measurements a figure is the median of; 5 by default"),
@@ -44,6 +45,7 @@ enum BenchCommand: Command {
       case .ledger: try LedgerBench(arguments).run(repeats: repeats)
       case .weights: try WeightsBench(arguments).run(repeats: repeats)
       case .disk: try DiskBench(arguments).run(repeats: repeats)
+      case .spans: try SpansBench(arguments).run(repeats: repeats)
       }
     Terminal.write(
       arguments.flag("json") ? JSON.write(report.document, pretty: true) + "\n" : report.text)
@@ -53,7 +55,7 @@ enum BenchCommand: Command {
 
 /// What is measured, and which options it takes.
 enum BenchKind: String, CaseIterable {
-  case generate, step, ledger, weights, disk
+  case generate, step, ledger, weights, disk, spans
 
   /// Each with those who take it.
   private static let table: [(kinds: [BenchKind], option: Usage.Option)] = [
@@ -100,7 +102,7 @@ enum BenchKind: String, CaseIterable {
         fact: .unexpectedPositional(
           "--\(option.name), an option of \(kinds.map(\.rawValue).joined(separator: " and ")),"))
     }
-    if self != .ledger, self != .disk, let folder = arguments.positional(1) {
+    if ![.ledger, .disk, .spans].contains(self), let folder = arguments.positional(1) {
       throw ArgumentError(program: arguments.usage.program, fact: .unexpectedPositional(folder))
     }
   }

@@ -22,7 +22,7 @@ struct DashboardPage {
       <html lang="en"><head><meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
       <title>\(escape(title)) · Forage</title>
-      <style>\(ReportPage.style)\(Self.style)</style></head><body>
+      <style>\(ReportPage.style)\(SpanSections.style)\(Self.style)</style></head><body>
       <nav>\(links.joined(separator: " "))<span id="pulse"></span></nav>
       <main>\(body)</main>
       \(live.map(Self.script) ?? "")

@@ -17,6 +17,8 @@ import Replay
 package final class DashboardSite: Sendable {
   /// More lines than colors would not be told apart.
   static let maximumCompared = Chart.colors.count
+  /// Of each process, each time: the newest thirty thousand spans.
+  private static let spanBytes = 1 << 20
 
   private let places: [String]
   private let scorer = NewestScorer()
@@ -111,7 +113,8 @@ package final class DashboardSite: Sendable {
     if !state.isLive && mark == state.mark {
       return HTTPResponse(status: 204, contentType: "text/html", body: .bytes([]))
     }
-    let body = state.html() + ReportPage(facts: try ReportSource(run).facts()).body()
+    let spans = RunSpans(run, tailBytes: Self.spanBytes)
+    let body = state.html() + ReportPage(facts: try ReportSource(run).facts(spans)).body()
     return HTTPResponse(
       contentType: "text/html; charset=utf-8",
       headers: [("Cache-Control", "no-store"), ("X-Mark", state.mark)],

@@ -22,6 +22,7 @@ enum StatusCommand: Command {
     options: [
       .value("keys", "FILE", "for an ADDRESS that wants keys: a looker's key"),
       .flag("watch", "again and again, as forage run shows it, until the run ends"),
+      .flag("spans", "where the time goes instead: what bounds the run, links, all durations"),
       .flag("json", "as JSON; with --watch one line a second"),
       .flag("plain", "plain lines instead of the live view"),
     ],
@@ -29,6 +30,7 @@ enum StatusCommand: Command {
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let place = arguments.required(0)
+    if arguments.flag("spans") { return try showSpans(place) }
     let source: any StatusSource =
       if place.contains("://") {
         try AddressStatus(place, keys: arguments.value("keys"))
@@ -66,6 +68,18 @@ enum StatusCommand: Command {
         usleep(50_000)
       }
     }
+  }
+}
+
+extension StatusCommand {
+  /// Of each half of a process's spans: what it did last, some minutes of a busy one.
+  private static let spanBytes = 2 << 20
+
+  private static func showSpans(_ place: String) throws -> ExitCode {
+    let spans = RunSpans(try RunFolder.open(place), tailBytes: spanBytes)
+    for fault in spans.faults { Terminal.complain(fault.description) }
+    Terminal.write(SpanText.lines(spans).joined(separator: "\n") + "\n")
+    return .success
   }
 }
 

@@ -22,6 +22,7 @@ struct ReportFacts {
   var alarms: [AlarmEvent] = []
   /// What was predicted before the first step.
   var preflight: [String] = []
+  var spans: RunSpans
 }
 
 /// A completion to read.
@@ -42,7 +43,7 @@ struct ReportPage {
     <html lang="en"><head><meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>\(escape(facts.name)) · Forage</title>
-    <style>\(Self.style)</style></head><body>
+    <style>\(Self.style)\(SpanSections.style)</style></head><body>
     \(body())
     <footer>Made by <code>forage report</code>. Every number is in metrics.jsonl; Docs/METRICS.md
     says what each means.</footer>
@@ -60,7 +61,9 @@ struct ReportPage {
     \(preflight())
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
+    \(SpanSections(spans: facts.spans).bound)
     \(timeTable())
+    \(SpanSections(spans: facts.spans).details)
     \(sampleList())
     <details><summary>Resolved settings</summary><pre>\(escape(facts.settings))</pre></details>
     """

@@ -12,10 +12,18 @@ struct ReportSource {
   /// Writes report.html and trace.json; without a sentence the one written before is kept.
   func write(sentence: String?) throws {
     if let sentence { try Files.writeDurably(sentencePath, sentence + "\n") }
-    let page = ReportPage(facts: try facts())
+    let spans = RunSpans(run, tailBytes: Self.spanBytes)
+    for fault in spans.faults { Terminal.complain("the report misses some spans: \(fault)") }
+    let page = ReportPage(facts: try facts(spans))
     try Files.writeDurably(run.report, page.html())
-    try Files.writeDurably(run.trace, TraceFile(try RunMetrics(run), name: run.name).text)
+    let trace =
+      try SpanTrace(spans, name: run.name)?.text
+      ?? TraceFile(RunMetrics(run), name: run.name).text
+    try Files.writeDurably(run.trace, trace)
   }
+
+  /// Of each half of a process's spans: a quarter of a million.
+  private static let spanBytes = 8 << 20
 
   /// Seconds of all steps together, each counted once.
   func trainingSeconds() throws -> Double {
@@ -26,7 +34,7 @@ struct ReportSource {
 
   private var sentencePath: String { "\(run.path)/sentence.txt" }
 
-  func facts() throws -> ReportFacts {
+  func facts(_ spans: RunSpans) throws -> ReportFacts {
     let known =
       Files.exists(sentencePath)
       ? try Files.readText(sentencePath).split(separator: "\n").first : nil
@@ -39,7 +47,7 @@ struct ReportSource {
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
       }, samples: samples(), alarms: try AlarmFile(run).events,
-      preflight: try PreflightFile(run).lines)
+      preflight: try PreflightFile(run).lines, spans: spans)
   }
 
   private func parent() throws -> String? {

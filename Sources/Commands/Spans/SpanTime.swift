@@ -18,10 +18,10 @@ enum SpanTime {
     words(nanoseconds: microseconds.map { $0 * 1000 })
   }
 
-  /// "+1.2 ms +- 0.4 ms": how far a clock is off, and as wrong as that can be; "-" for none.
+  /// "1.20 ms ± 400 us": how far a clock is off, and as wrong as that can be; "-" for none.
   static func offset(microseconds: Double?, roundTrip: Double?) -> String {
     guard let microseconds, let roundTrip else { return "-" }
-    return words(microseconds: microseconds) + " +- " + words(microseconds: roundTrip / 2)
+    return words(microseconds: microseconds) + " ± " + words(microseconds: roundTrip / 2)
   }
 
   /// Three digits, so that a column of them can be read down.

@@ -99,7 +99,7 @@ public enum SpanName: UInt8, Sendable, CaseIterable {
 
 /// The threads that write spans, by the names of their strands.
 public enum SpanThread: UInt8, Sendable, CaseIterable {
-  case other, train, weights, serve, compute, sockets
+  case other, train, weights, serve, compute, sockets, judge
 
   public var text: String { "\(self)" }
 

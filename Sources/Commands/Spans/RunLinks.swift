@@ -1,0 +1,92 @@
+// The links of a run, a row each: what went over, how long a message takes to come back, how far
+// the clocks are apart, and how fast bulk goes.
+
+import Operations
+
+package struct RunLink: Sendable {
+  package var name: String
+  /// Groups or leases, and their bytes.
+  package var messages = 0
+  package var bytes = 0
+  /// Seconds in which these were sent.
+  package var seconds = 0.0
+  /// Of the heartbeats; empty where none was answered.
+  package var roundTrips = Histogram()
+  /// To replay's clock, as measured; nil without heartbeats.
+  package var clock: ClockFit?
+  /// The two ends read one clock: an offset other than 0 is the measurement's own.
+  package var isOneClock = false
+  /// Of groups, from given to the connection to received; nil where that is within its bar.
+  package var groupBytesPerSecond: Double?
+  /// Versions fetched, their bytes, and how fast they came.
+  package var fetches = 0
+  package var fetchBytes = 0
+  package var fetchBytesPerSecond: Double?
+
+  package var bytesPerSecond: Double? { seconds > 0 ? Double(bytes) / seconds : nil }
+
+  /// In the middle of the samples, with its bar; nil without any.
+  package var offset: OneWay? {
+    guard let clock, let middle = clock.chosen.dropFirst(clock.chosen.count / 2).first else {
+      return nil
+    }
+    return OneWay(
+      nanoseconds: clock.offset(at: middle.at), bar: clock.bar(at: middle.at))
+  }
+
+  /// Replay with the learner, then with each actor.
+  package static func all(_ spans: RunSpans) -> [RunLink] {
+    var received: [Int: RunSpans.Placed] = [:]
+    if let replay = spans.replay {
+      for span in replay.spans where span.name == .receive && span.id >= 0 {
+        received[span.id] = replay.place(span)
+      }
+    }
+    var links: [RunLink] = []
+    if let learner = spans.learner {
+      var link = RunLink(learner, name: "replay to learner")
+      link.count(spans.replay?.spans.filter { $0.name == .lease } ?? [])
+      links.append(link)
+    }
+    for actor in spans.actors { links.append(of(actor, received)) }
+    return links
+  }
+
+  private init(_ process: RunSpans.Process, name: String) {
+    self.name = name
+    roundTrips = process.roundTrips
+    clock = process.measured
+    isOneClock = process.fit?.chosen.isEmpty ?? false
+  }
+
+  private mutating func count(_ spans: [SpanLog.Span]) {
+    messages = spans.count
+    bytes = spans.reduce(0) { $0 + $1.amount }
+    guard let first = spans.first, let last = spans.last else { return }
+    seconds = Double(last.end - first.start) / 1e9
+  }
+
+  private static func of(
+    _ actor: RunSpans.Process, _ received: [Int: RunSpans.Placed]
+  ) -> RunLink {
+    var link = RunLink(actor, name: "\(actor.name) to replay")
+    let submissions = actor.spans.filter { $0.name == .submit }
+    link.count(submissions)
+    var (wire, bars, bytes) = (Int64(0), Int64(0), 0)
+    for submission in submissions {
+      guard let sent = actor.place(submission), let came = received[submission.id] else { continue }
+      wire += came.start - sent.start
+      bars += came.bar + sent.bar
+      bytes += submission.amount
+    }
+    if OneWay(nanoseconds: wire, bar: bars).isSeparable {
+      link.groupBytesPerSecond = Double(bytes) / (Double(wire) / 1e9)
+    }
+    let fetches = actor.spans.filter { $0.name == .fetchWeights }
+    link.fetches = fetches.count
+    link.fetchBytes = fetches.reduce(0) { $0 + $1.amount }
+    let time = fetches.reduce(Int64(0)) { $0 + $1.duration }
+    if time > 0 { link.fetchBytesPerSecond = Double(link.fetchBytes) / (Double(time) / 1e9) }
+    return link
+  }
+}
