@@ -1,12 +1,13 @@
 // Faults on demand, for the tests of what survives them: the process kills itself at a named point,
-// or a number becomes NaN at a named step. Two environment variables decide; unset, which is always
-// but in a test, a hook is one comparison with nil.
+// or a number becomes NaN at a named step, or replay promises what is not synced. Environment
+// variables decide; unset, which is always but in a test, a hook is one comparison with nil.
 //
 //   FORAGE_CRASH_AT=optimizer:3          kill -9 of itself the third time it gets to "optimizer"
 //   FORAGE_NAN_AT=gradient:5-7           the gradient of steps 5 to 7 is not a number
+//   FORAGE_SYNCHRONOUS=NORMAL            the ledger acknowledges commits that a power cut takes back
 //
-// With a path as a third part ("optimizer:3:/tmp/once") it happens once: the file is made first,
-// and whoever finds it there goes on unharmed.
+// With a path as a third part ("optimizer:3:/tmp/once") a fault happens once: the file is made
+// first, and whoever finds it there goes on unharmed.
 
 import CSystem
 import Glibc
@@ -43,6 +44,11 @@ public enum FaultHooks {
   // Only the thread of a process that computes passes points.
   nonisolated(unsafe) private static let crash = Fault("FORAGE_CRASH_AT")
   nonisolated(unsafe) private static let notANumber = Fault("FORAGE_NAN_AT")
+
+  /// What SQLite waits for at a commit. NORMAL is the control of the test of power cuts: a test that
+  /// then loses nothing would prove nothing.
+  public static let synchronous =
+    Environment.value("FORAGE_SYNCHRONOUS") == "NORMAL" ? "NORMAL" : "FULL"
 
   /// Ends the process as kill -9 does, if this is the point and the time that were asked for.
   public static func reach(_ point: String) {

@@ -40,6 +40,9 @@ public enum ReplayProgram {
     let signals = try SignalWatch()
     let parent = try ParentPipe.inherited()
     let settings = try RunSettings.load(path: folder.settings)
+    if FaultHooks.synchronous != "FULL" {
+      log.warning("FORAGE_SYNCHRONOUS is set: a power cut may take back what is acknowledged")
+    }
     let watchdog = try Watchdog(
       "replay", log: log, patienceSeconds: settings.supervisor.patienceSeconds,
       accountPath: folder.account("replay"),

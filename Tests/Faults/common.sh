@@ -14,3 +14,20 @@ need_root() { [ "$(id -u)" = 0 ] || skip "$* needs root"; }
 # The time to spend: what Scripts/faults gives, or what the script says it takes.
 seconds=${FORAGE_FAULT_SECONDS:-$(sed -n 's/^# seconds: *\([0-9]*\).*/\1/p' "$0" | head -n 1)}
 is_time_left() { [ $SECONDS -lt "$seconds" ]; }
+
+# free_ports COUNT: sets `port` to the first of so many in a row at which nobody listens, drawn
+# below those that the kernel gives out by itself, and `ports` to the settings of a run at the
+# first three.
+free_ports() {
+  local taken next
+  taken=$(ss -Hltn | awk '{ sub(/.*:/, "", $4); print $4 }')
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    for ((next = port; next < port + $1; next++)); do
+      ! grep -qx "$next" <<< "$taken" || continue 2
+    done
+    ports=("--network.replayPort=$port" "--network.weightsPort=$((port + 1))"
+      "--network.announcePort=$((port + 2))")
+    return 0
+  done
+}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # fault: F5
-# claim: a power cut loses no acknowledged group and no committed step; without syncs the same test
-#   loses them
-# seconds: 60
+# claim: a power cut loses no acknowledged group and no committed step; with synchronous=NORMAL, or
+#   with syncs that do nothing, the same test loses them
+# seconds: 90
 . "$(dirname "$0")/common.sh"
 need_python
 need_tool linux.uml

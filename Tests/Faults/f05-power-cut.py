@@ -6,6 +6,8 @@ import json, random, sys, time
 
 import ledger, uml
 
+CONTROLS = 4  # cuts under synchronous=NORMAL
+
 
 def account(lines, groups, commits):
     """Holds what the disk has against what was promised: (lost groups, lost steps)."""
@@ -56,37 +58,60 @@ def trial(image, how, seconds, groups, commits):
     return lost, served
 
 
-def cuts(folder, how, until, least):
-    """Boots until the time is spent: (cuts, promised groups, steps, lost groups, lost steps)."""
-    image, groups, commits, count, slowest = f"{folder}/{how}.img", {}, {}, 0, 0.0
+def cuts(folder, until, least):
+    """Boots until the time is spent: (cuts, promised groups, promised steps, slowest start)."""
+    image, groups, commits, count, slowest = f"{folder}/synced.img", {}, {}, 0, 0.0
     uml.make_disk(image)
-    lost = (0, 0)
     while count < least or time.monotonic() < until:
-        lost, served = trial(image, how, random.uniform(0.2, 2.5), groups, commits)
+        lost, served = trial(image, "synced", random.uniform(0.2, 2.5), groups, commits)
         slowest = max(slowest, served if count else 0)
-        if how == "unsynced" and sum(lost):
-            return count, len(groups), len(commits), *lost, slowest
         ledger.need(lost == (0, 0), "after cut", count, "groups and steps are lost:", lost)
         count += 1
+    lost = look(image, "synced", groups, commits)
+    ledger.need(lost == (0, 0), "groups and steps are lost:", lost)
+    return count, len(groups), len(commits), slowest
+
+
+def look(image, how, groups, commits):
+    """One boot for an account of the disk alone: (lost groups, lost steps)."""
     machine = uml.Machine(image, "ledger", how)
     try:
-        lost = account(machine.until("account complete", 60), groups, commits)
+        return account(machine.until("account complete", 60), groups, commits)
     finally:
         machine.cut()
-    ledger.need(how == "unsynced" or lost == (0, 0), "groups and steps are lost:", lost)
-    return count, len(groups), len(commits), *lost, slowest
+
+
+def control(folder, how, trials):
+    """One cut on each of so many new disks: (promised groups, lost groups, promised and lost steps,
+    cuts that lost something)."""
+    promised = lost = steps = lost_steps = losing = 0
+    for _ in range(trials):
+        groups, commits = {}, {}
+        image = f"{folder}/{how}.img"
+        uml.make_disk(image)
+        trial(image, how, random.uniform(0.5, 2.5), groups, commits)
+        gone = look(image, how, groups, commits)
+        promised, steps = promised + len(groups), steps + len(commits)
+        lost, lost_steps, losing = lost + gone[0], lost_steps + gone[1], losing + (sum(gone) > 0)
+    return promised, lost, steps, lost_steps, losing
 
 
 def main():
     begun, seconds, folder = time.monotonic(), float(sys.argv[1]), sys.argv[2]
-    # First the control: with syncs that do nothing this very test must lose promises.
-    blind = cuts(folder, "unsynced", 0, 3)
-    ledger.need(blind[3] > 0, "nothing was lost without syncs: the test proves nothing", blind)
-    count, groups, steps, _, _, slowest = cuts(folder, "synced", begun + seconds, 6)
+    # First the controls: this very test must lose promises when the ledger is told not to sync its
+    # commits, and when syncs do nothing.
+    promised, lost, steps, lost_steps, losing = control(folder, "normal", CONTROLS)
+    ledger.need(lost > 0, "nothing was lost with synchronous=NORMAL: the test proves nothing:",
+                promised, "groups were promised")
+    blind = control(folder, "blind", 1)
+    ledger.need(blind[1] > 0, "nothing was lost without syncs: the test proves nothing:", blind)
+    count, groups, commits, slowest = cuts(folder, begun + seconds, 6)
     ledger.need(groups > 100, "only", groups, "groups were promised")
-    print(f"measured: {count} trials; {groups} acknowledged groups and {steps} steps, none lost "
+    print(f"measured: {count} trials; {groups} acknowledged groups and {commits} steps, none lost "
           f"in {count} power cuts, serving again after {slowest:.2f} s at most; control: with "
-          f"syncs that do nothing {blind[3]} of {blind[1]} groups were lost by cut {blind[0]}")
+          f"synchronous=NORMAL {lost} of {promised} groups and {lost_steps} of {steps} steps were "
+          f"lost, in {losing} of {CONTROLS} cuts; with syncs that do nothing {blind[1]} of "
+          f"{blind[0]} groups in one")
 
 
 if __name__ == "__main__":

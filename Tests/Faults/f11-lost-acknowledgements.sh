@@ -8,7 +8,7 @@
 . "$(dirname "$0")/common.sh"
 need_python
 options=(--learner.lagMax=0 --run.steps=60)
-port=46351
+free_ports 4
 
 run quiet "${options[@]}"
 want=$(final_digest quiet)
@@ -16,14 +16,13 @@ want=$(final_digest quiet)
 trials=0 cuts=0 groups=0
 while :; do
   trials=$((trials + 1)) begun=$SECONDS name=cut-$trials
-  "$FORAGE_PYTHON" Tests/Faults/proxy.py 46354 127.0.0.1:$port --cut-replies 300 12000 \
+  "$FORAGE_PYTHON" Tests/Faults/proxy.py $((port + 3)) 127.0.0.1:$port --cut-replies 300 12000 \
     > "$work/proxy.out" 2>&1 &
   proxy=$!
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" --actor.count=0 \
-    --network.listen=127.0.0.1 --network.replayPort=$port --network.weightsPort=46352 \
-    --network.announcePort=46353 > "$work/$name.out" 2>&1 &
+    --network.listen=127.0.0.1 "${ports[@]}" > "$work/$name.out" 2>&1 &
   job=$!
-  .build/release/forage-actor tcp://127.0.0.1:46354 --name far --threads 1 \
+  .build/release/forage-actor tcp://127.0.0.1:$((port + 3)) --name far --threads 1 \
     > "$work/actor.out" 2>&1 &
   actor=$!
   wait $job || { status=$?; tail "$work/$name.out" "$work/actor.out"; fail "status $status"; }

@@ -5,9 +5,9 @@
 # seconds: 20
 # The run's record of its verifier is altered: to it, the actor's build is another.
 . "$(dirname "$0")/common.sh"
+free_ports 3
 "$forage" run "$config" --plain --folder "$work/run" --run.steps=100000 --network.listen=127.0.0.1 \
-  --network.replayPort=46420 --network.weightsPort=46421 --network.announcePort=46422 \
-  > "$work/run.out" 2>&1 &
+  "${ports[@]}" > "$work/run.out" 2>&1 &
 job=$!
 wait_for_step run 3
 kill -TERM $job
@@ -22,7 +22,7 @@ grep -q "task or verifier does otherwise" "$work/resumed.out" || fail "the resum
 .build/release/forage-replay --run "$work/run" > "$work/replay.out" 2>&1 &
 .build/release/forage-learner --run "$work/run" > "$work/learner.out" 2>&1 &
 status=0
-timeout 30 .build/release/forage-actor tcp://127.0.0.1:46420 --name stranger --threads 1 \
+timeout 30 .build/release/forage-actor tcp://127.0.0.1:$port --name stranger --threads 1 \
   > "$work/actor.out" 2>&1 || status=$?
 [ $status = 85 ] || fail "the actor ended with $status, not 85: $(tail -n 3 "$work/actor.out")"
 grep -q "works with verifier" "$work/actor.out" || fail "the actor does not say why"

@@ -6,10 +6,9 @@
 # A synchronous run is made quietly and again beside the attacker: it must end with the same digest.
 . "$(dirname "$0")/common.sh"
 need_python
-port=$((46300 + RANDOM % 16 * 3))
+free_ports 3
 options=(--learner.lagMax=0 --run.steps=300 --evaluation.every=0 --network.listen=127.0.0.1
-  "--network.replayPort=$port" "--network.weightsPort=$((port + 1))"
-  "--network.announcePort=$((port + 2))")
+  "${ports[@]}")
 
 # Groups a second over the run's steps, by the times of the ledger's commits.
 rate() {

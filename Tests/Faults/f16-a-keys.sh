@@ -5,7 +5,8 @@
 #   weights are those of a run without strangers, and no secret stands outside its key file
 # seconds: 40
 . "$(dirname "$0")/common.sh"
-keys=$work/keys foreign=$work/foreign port=46210
+keys=$work/keys foreign=$work/foreign
+free_ports 3
 options=(--learner.lagMax=0 --run.steps=60)
 export XDG_CONFIG_HOME=$work/config
 {
@@ -38,9 +39,7 @@ actor=.build/release/forage-actor
 while :; do
   trials=$((trials + 1)) begun=$SECONDS name=guarded-$trials
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" --actor.count=0 \
-    --listen 0.0.0.0 --keys "$keys" --network.replayPort=$port \
-    --network.weightsPort=$((port + 1)) --network.announcePort=$((port + 2)) \
-    > "$work/$name.out" 2>&1 &
+    --listen 0.0.0.0 --keys "$keys" "${ports[@]}" > "$work/$name.out" 2>&1 &
   job=$!
   for _ in $(seq 300); do
     grep -qs "serving" "$work/$name/logs/replay.log" && break

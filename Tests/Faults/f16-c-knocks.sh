@@ -7,7 +7,8 @@
 . "$(dirname "$0")/common.sh"
 need_python
 ulimit -Sn "${FORAGE_FAULT_FILES:-$(ulimit -Sn)}"
-keys=$work/keys port=46215
+keys=$work/keys
+free_ports 3
 export XDG_CONFIG_HOME=$work/config
 "$forage" keys make far --keys "$keys" > "$work/keys.out"
 options=(--learner.lagMax=0 --run.steps=60)
@@ -25,9 +26,7 @@ knock() {
 while :; do
   trials=$((trials + 1)) begun=$SECONDS name=knocked-$trials
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" --actor.count=0 \
-    --listen 127.0.0.1 --keys "$keys" --network.replayPort=$port \
-    --network.weightsPort=$((port + 1)) --network.announcePort=$((port + 2)) \
-    > "$work/$name.out" 2>&1 &
+    --listen 127.0.0.1 --keys "$keys" "${ports[@]}" > "$work/$name.out" 2>&1 &
   job=$!
   for _ in $(seq 300); do
     grep -qs "starts at version" "$work/$name/logs/learner.log" && break

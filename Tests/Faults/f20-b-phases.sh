@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # fault: F20
-# claim: SIGTERM while a role is stopped, and within an evaluation: status 0 within 25 s, nobody
-#   left, and the run goes on to the last weights of a quiet run
-# seconds: 110
+# claim: SIGTERM while a role, or several at once, are stopped, and within an evaluation: status 0
+#   within 25 s, nobody left, and the run goes on to the last weights of a quiet run
+# seconds: 200
 . "$(dirname "$0")/common.sh"
 options=(--learner.lagMax=0 --run.steps=120 --learner.checkpointEvery=10)
 run quiet "${options[@]}"
 want=$(final_digest quiet)
 [ -n "$want" ] || fail "no digest"
 roles=(replay learner actor-0 actor-1)
+# Who is stopped at once; each waits for its turn to be ended by force, and the times add up.
+sets=(replay learner actor-0 actor-1 "replay learner" "replay actor-0" "learner actor-0 actor-1"
+  "replay learner actor-0 actor-1")
 
 # A supervisor that waits for the process it means to end must end it by force: what such a role did
 # since its last checkpoint is taken again.
@@ -50,11 +53,12 @@ begin() {
 
 round=0
 while :; do
-  for role in "${roles[@]}"; do
-    begin "$role-$round"
-    kill -STOP "$(process_of "$role-$round" "$role")"
+  for set in "${sets[@]}"; do
+    name=${set// /-}-$round
+    begin "$name"
+    kill -STOP $(for role in $set; do process_of "$name" "$role"; done)
     sleep 0.$((RANDOM % 10))
-    stop_in "with $role stopped" "$role-$round"
+    stop_in "with $set stopped" "$name"
   done
   # Both actors are held until an evaluation is seen open, so that it is open still at the signal.
   name=evaluation-$round
@@ -73,5 +77,6 @@ while :; do
   round=$((round + 1))
   is_time_left || break
 done
-echo "measured: $stops trials; each ended with 0, the slowest after $slowest ms ($slowest_in);" \
-  "each went on to the last weights of a quiet run"
+echo "measured: $stops trials ($round rounds of ${#sets[@]} sets of stopped roles and one" \
+  "evaluation); each ended with 0, the slowest after $slowest ms ($slowest_in); each went on to" \
+  "the last weights of a quiet run"

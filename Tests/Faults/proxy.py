@@ -3,10 +3,12 @@ with one JSON line that says what it did.
 
     proxy.py 46360 127.0.0.1:46350 --cut-replies 2000 60000    cut the answers' direction, each time
                                                                after so many bytes, drawn anew
+    proxy.py 46360 127.0.0.1:46350 --lose-replies 5 25         the same after so many answers, and
+                                                               the last of them is lost whole
     proxy.py 46360 127.0.0.1:46350 --delay 0.2                 each direction, seconds
     proxy.py 46360 127.0.0.1:46350 --delay-replies 0.2         the answers' direction alone
 """
-import argparse, asyncio, json, random, signal, socket, struct
+import argparse, asyncio, collections, json, random, re, signal, socket, struct
 
 CHUNK = 1 << 16
 # Bytes on their way at once: beyond it the sender waits, as on a link.
@@ -17,6 +19,7 @@ class Proxy:
     def __init__(self, options):
         self.options, self.draw = options, random.Random(options.seed or None)
         self.connections = self.cuts = self.bytes = 0
+        self.lost = collections.Counter()  # answers that were lost whole, by their kinds
 
     async def serve(self):
         stop = asyncio.Event()
@@ -34,12 +37,16 @@ class Proxy:
             back, onward = await asyncio.open_connection(host, int(port))
         except OSError:
             return writer.transport.abort()
-        limit = None
+        limit = answers = None
         if self.options.cut_replies:
             limit = self.draw.randint(*self.options.cut_replies)
+        if self.options.lose_replies:
+            answers = self.draw.randint(*self.options.lose_replies)
         delay, late = self.options.delay, self.options.delay_replies
-        ways = [asyncio.create_task(self.move(reader, onward, None, delay)),
-                asyncio.create_task(self.move(back, writer, limit, delay + late))]
+        ways = [
+            asyncio.create_task(self.move(reader, onward, None, None, delay)),
+            asyncio.create_task(self.move(back, writer, limit, answers, delay + late)),
+        ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
@@ -50,12 +57,18 @@ class Proxy:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.transport.abort()
 
-    async def move(self, reader, writer, limit, delay):
+    async def move(self, reader, writer, limit, answers, delay):
         queue, room = asyncio.Queue(), asyncio.Semaphore(WINDOW // CHUNK)
         sender = asyncio.create_task(self.deliver(queue, room, writer))
         try:
             left = limit
             while data := await reader.read(CHUNK):
+                # What is read at once is an answer, or several; handshakes and pings have no kind.
+                kinds = re.findall(rb'"kind": ?"(\w+)"', data) if answers is not None else []
+                if kinds and (answers := answers - 1) < 0:
+                    self.cuts += 1
+                    self.lost.update(kind.decode() for kind in kinds)
+                    return
                 if left is not None and len(data) >= left:
                     data, left = data[:left], 0
                 elif left is not None:
@@ -87,6 +100,7 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("service")
     parser.add_argument("--cut-replies", type=int, nargs=2)
+    parser.add_argument("--lose-replies", type=int, nargs=2)
     parser.add_argument("--delay", type=float, default=0)
     parser.add_argument("--delay-replies", type=float, default=0)
     parser.add_argument("--bind", default="127.0.0.1")
@@ -94,7 +108,7 @@ def main():
     proxy = Proxy(parser.parse_args())
     asyncio.run(proxy.serve())
     print(json.dumps({"connections": proxy.connections, "cuts": proxy.cuts,
-                      "bytes": proxy.bytes}), flush=True)
+                      "bytes": proxy.bytes, "lost": proxy.lost}), flush=True)
 
 
 if __name__ == "__main__":

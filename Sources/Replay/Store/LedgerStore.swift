@@ -105,7 +105,8 @@ package final class LedgerStore {
     _ = try database.value("PRAGMA journal_mode = WAL")
     try database.execute(
       """
-      PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
+      PRAGMA synchronous = \(FaultHooks.synchronous); PRAGMA mmap_size = 0;
+      PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -65536;
       PRAGMA wal_autocheckpoint = 0;
       PRAGMA journal_size_limit = \(Limits.maximumLogBytes);
