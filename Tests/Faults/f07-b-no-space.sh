@@ -2,7 +2,7 @@
 # fault: F7
 # claim: ENOSPC from any write of ledger, checkpoint or metrics, once in a while or for seconds on
 #   end, loses nothing and kills nobody
-# seconds: 60
+# seconds: 70
 # strace makes writes fail on a disk that has room. It is put on a running process and taken off
 # again. The ledger is written by pwrite64 alone; what else `write` reaches in the learner, such as
 # the descriptors by which its threads wake each other, is left out by naming the files.
@@ -62,10 +62,10 @@ refuse() {
 while :; do
   refuse replay pwrite64 "" $((3 + RANDOM % 4))
   refuse learner write "" $((3 + RANDOM % 4))
-  # Every so many calls one fails: now this write of a commit or a checkpoint, now that. Fewer
-  # between than one of them takes would fail each of its trials, which is a full disk again.
-  refuse replay pwrite64 ":when=$((1 + RANDOM % 40))+$((40 + RANDOM % 80))" 0
-  refuse learner write ":when=$((1 + RANDOM % 20))+$((14 + RANDOM % 20))" 0
+  # Every so many calls one fails: now this write of a commit or a checkpoint, now that. Each costs
+  # the second until the next try; with fewer between than a commit takes, none would succeed.
+  refuse replay pwrite64 ":when=$((1 + RANDOM % 40))+$((500 + RANDOM % 400))" 0
+  refuse learner write ":when=$((1 + RANDOM % 20))+$((40 + RANDOM % 40))" 0
   is_time_left || break
 done
 echo "measured: $trials trials; $failed writes refused with ENOSPC, up to $longest s on end:" \
