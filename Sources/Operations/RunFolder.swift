@@ -40,14 +40,15 @@ public struct RunFolder: Sendable, Equatable {
   public var logs: String { "\(path)/logs" }
 
   /// The text that names this run's branch apart from every other run's, made once with the folder.
-  public func lineage() throws(Failure) -> String {
+  /// `name` is that of a folder not yet in its place.
+  public func lineage(named name: String? = nil) throws(Failure) -> String {
     let path = "\(path)/lineage"
     if Files.exists(path) {
       let text = try Files.readText(path, maximumBytes: 256)
       return String(text.prefix { !$0.isNewline })
     }
     let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-    let made = "\(name)-\(String(repeating: "0", count: 8 - suffix.count))\(suffix)"
+    let made = "\(name ?? self.name)-\(String(repeating: "0", count: 8 - suffix.count))\(suffix)"
     try Files.writeDurably(path, made + "\n")
     return made
   }
@@ -87,13 +88,10 @@ public struct RunFolder: Sendable, Equatable {
   /// Makes `<runs>/<name>-001`, or the first number above all that are there, with its subfolders.
   public static func create(under runs: String, name: String) throws(Failure) -> RunFolder {
     try Files.makeFolder(runs)
-    var number =
-      1 + (try Files.list(runs).compactMap { Self.number(of: $0, name: name) }.max() ?? 0)
+    var number = try nextNumber(under: runs, name: name)
     // Two runs started at once may both see the same number free: mkdir decides.
     for _ in 0..<100 {
-      let digits = String(number)
-      let path =
-        "\(runs)/\(name)-\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)"
+      let path = try path(under: runs, name: name, number: number)
       if mkdir(path, 0o755) == 0 {
         let run = RunFolder(path)
         try run.makeSubfolders()
@@ -114,18 +112,33 @@ public struct RunFolder: Sendable, Equatable {
   /// Takes a folder named by a person: it must be missing or empty.
   public static func create(at path: String) throws(Failure) -> RunFolder {
     let run = RunFolder(path)
-    try Files.makeFolder(run.path)
-    let held = try Files.list(run.path)
-    guard held.isEmpty else {
-      throw Failure(
-        "make the run's folder", on: run.path,
-        happened: run.isRun ? "it already holds a run" : "it holds \(held.count) other entries",
-        remedy: run.isRun
-          ? "continue it with --resume \(run.path), or name another folder" : "name another folder",
-        exitCode: .cannotCreate)
-    }
+    try run.checkIsFree()
     try run.makeSubfolders()
     return run
+  }
+
+  /// Throws unless the folder is missing or empty.
+  func checkIsFree() throws(Failure) {
+    guard Files.exists(path) else { return }
+    let held = try Files.list(path)
+    guard held.isEmpty else {
+      throw Failure(
+        "make the run's folder", on: path,
+        happened: isRun ? "it already holds a run" : "it holds \(held.count) other entries",
+        remedy: isRun
+          ? "continue it with --resume \(path), or name another folder" : "name another folder",
+        exitCode: .cannotCreate)
+    }
+  }
+
+  private static func nextNumber(under runs: String, name: String) throws(Failure) -> Int {
+    1 + (try Files.list(runs).compactMap { number(of: $0, name: name) }.max() ?? 0)
+  }
+
+  /// `<runs>/<name>-001`; a nil number is the first above all that are there.
+  static func path(under runs: String, name: String, number: Int?) throws(Failure) -> String {
+    let digits = String(try number ?? nextNumber(under: runs, name: name))
+    return "\(runs)/\(name)-\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)"
   }
 
   /// Opens a run that is there.
@@ -142,7 +155,7 @@ public struct RunFolder: Sendable, Equatable {
     return run
   }
 
-  private func makeSubfolders() throws(Failure) {
+  func makeSubfolders() throws(Failure) {
     for folder in [checkpoints, locks, logs] { try Files.makeFolder(folder) }
   }
 

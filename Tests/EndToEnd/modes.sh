@@ -38,7 +38,16 @@ wait $job || {
 verified killed
 echo "replay mode, equal after two kills: $(final_digest quiet)"
 
+# Killed on the way a fork leaves nothing under its name; the next one begins anew.
+for point in checkpoints ledger settings; do
+  status=0
+  FORAGE_CRASH_AT=fork.$point:1 "$forage" fork "$work/quiet" --step 48 --folder "$work/fork" \
+    > "$work/fork.out" 2>&1 || status=$?
+  [ $status = 137 ] || fail "the fork killed at $point ended with $status"
+  [ ! -e "$work/fork" ] || fail "a fork killed at $point is there"
+done
 "$forage" fork "$work/quiet" --step 48 --folder "$work/fork" > "$work/fork.out" || fail "fork"
+[ -z "$(find "$work" -maxdepth 1 -name '.making-*')" ] || fail "a half fork is left"
 grep -q "96 later groups" "$work/fork.out" || {
   cat "$work/fork.out"
   fail "not 12 steps of 8 groups were dropped"

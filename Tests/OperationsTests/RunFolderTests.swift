@@ -33,6 +33,41 @@ import Testing
     #expect(try RunFolder.open("\(path)//").path == path)
   }
 
+  @Test func `a run made aside has its name only once it is whole`() throws {
+    let runs = folder.file("runs")
+    _ = try RunFolder.create(under: runs, name: "a")
+    let pending = try PendingRunFolder(under: runs, name: "a")
+    #expect(pending.target.name == "a-002" && !Files.exists(pending.target.path))
+    try Files.writeDurably(pending.aside.settings, "run: {}")
+    #expect(try pending.aside.lineage(named: pending.target.name).hasPrefix("a-002-"))
+    let run = try pending.settle()
+    #expect(run.isRun && Files.isFolder(run.locks))
+    #expect(try run.lineage().hasPrefix("a-002-"))
+    #expect(try Files.list(runs) == ["a-001", "a-002"])
+  }
+
+  @Test func `what a killed process made aside is removed by the next, a living one's is not`()
+    throws
+  {
+    // Above all process ids of Linux, and the first of all processes.
+    let dead = folder.file(".making-b-99999999")
+    let living = folder.file(".making-b-1")
+    for path in [dead, living] { try Files.makeFolder("\(path)/checkpoints") }
+    let pending = try PendingRunFolder(at: folder.file("b"))
+    #expect(!Files.exists(dead) && Files.exists(living))
+    pending.discard()
+    #expect(try Files.list(folder.path) == [".making-b-1"])
+  }
+
+  @Test func `a folder that came into being meanwhile is not replaced`() throws {
+    let path = folder.file("c")
+    let pending = try PendingRunFolder(at: path)
+    try Files.makeFolder("\(path)/somebody's")
+    let failure = try #require(throws: Failure.self) { try pending.settle() }
+    #expect(failure.exitCode == .cannotCreate && failure.remedy.contains("--folder"))
+    #expect(try Files.list(path) == ["somebody's"])
+  }
+
   @Test func `what is no run cannot be resumed`() throws {
     #expect(
       try #require(throws: Failure.self) { try RunFolder.open(folder.path) }.exitCode == .noInput)

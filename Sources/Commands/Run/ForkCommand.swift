@@ -1,8 +1,8 @@
 // forage fork: goes back to a checkpoint of a run and on from there as a run of its own.
 //
 // The new folder holds the first model and the checkpoint under a new lineage, the ledger as it
-// stood after that step with later groups dropped as `forked`, and the metrics up to it. The parent
-// is only read, and may go on.
+// stood after that step with later groups dropped as `forked`, the task's files, and the metrics up
+// to it. It is made aside and then gets its name. The parent is only read, and may go on.
 
 import Digests
 import Documents
@@ -46,26 +46,40 @@ enum ForkCommand: Command {
       let checkpoint = try checkpoint(checkpoints, of: parentage)
     else { throw try nothing(checkpoints, steps, reader, parent) }
 
-    let fork =
-      if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
-        try RunFolder.create(under: Files.folder(of: parent.path), name: settings.run.name)
+    let pending =
+      if let folder = arguments.value("folder") { try PendingRunFolder(at: folder) } else {
+        try PendingRunFolder(under: Files.folder(of: parent.path), name: settings.run.name)
       }
-    let lineage = try fork.lineage()
-    let copies = try Checkpoints(folder: fork.checkpoints)
-    for name in Set([Checkpoints.name(step: 0), checkpoint]).sorted() {
-      try copies.adopt(name, from: checkpoints, lineage: lineage)
+    let fork = pending.aside
+    let lineage: String
+    let dropped: DropCount
+    do {
+      lineage = try fork.lineage(named: pending.target.name)
+      let copies = try Checkpoints(folder: fork.checkpoints)
+      for name in Set([Checkpoints.name(step: 0), checkpoint]).sorted() {
+        try copies.adopt(name, from: checkpoints, lineage: lineage)
+      }
+      try copies.setLatest(checkpoint)
+      FaultHooks.reach("fork.checkpoints")
+      dropped = try reader.fork(
+        to: fork.ledger, lineage: lineage, settings: settings, parent: parentage)
+      FaultHooks.reach("fork.ledger")
+      try copyTask(parent, fork)
+      try copyMetrics(parent, fork, steps)
+      try Files.writeDurably(fork.settings, YAML.write(parts.resolved))
+      FaultHooks.reach("fork.settings")
+      _ = try pending.settle()
+      FaultHooks.reach("fork.settled")
+    } catch {
+      pending.discard()
+      throw error
     }
-    try copies.setLatest(checkpoint)
-    let dropped = try reader.fork(
-      to: fork.ledger, lineage: lineage, settings: settings, parent: parentage)
-    try copyMetrics(parent, fork, steps)
-    // Last: its presence makes the folder a run's.
-    try Files.writeDurably(fork.settings, YAML.write(parts.resolved))
+    let path = pending.target.path
     Terminal.write(
       """
-      \(fork.path): \(lineage), from \(parentage.lineage) after \(steps) steps; \
+      \(path): \(lineage), from \(parentage.lineage) after \(steps) steps; \
       \(dropped.groups) later groups (\(dropped.tokens) tokens) dropped as forked
-      next: forage run --resume \(fork.path)
+      next: forage run --resume \(path)
 
       """)
     return .success
@@ -110,6 +124,14 @@ enum ForkCommand: Command {
       remedy:
         "fork at a step that has one; learner.checkpointEvery says how often they are written",
       exitCode: .noInput)
+  }
+
+  /// The run's own copies of the files its task is read from.
+  private static func copyTask(_ parent: RunFolder, _ fork: RunFolder) throws {
+    for file in try parent.taskFiles() {
+      try Files.makeFolder(fork.taskFolder)
+      try Files.writeDurably(fork.taskFile(file.name), file.bytes)
+    }
   }
 
   /// Lines of steps and evaluations that the fork keeps, and the evaluation before.
