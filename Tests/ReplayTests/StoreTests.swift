@@ -172,6 +172,20 @@ enum Tampering {
     #expect(try LedgerReader(path: path).verify().problems.isEmpty == false)
   }
 
+  @Test func `a digest of another length is named, though its row matches its own`() throws {
+    try fill(try open())
+    let row = RowDigest.of("versions", [.integer(1), .blob([1, 2, 3]), .blob([4])])
+    try tamper(
+      """
+      UPDATE versions SET digest = x'010203', state_digest = x'04',
+        row_digest = x'\(Digest(bytes: row).hexadecimal)' WHERE number = 1
+      """)
+    let error = #expect(throws: LedgerError.self) {
+      _ = try LedgerReader(path: path).parentage(steps: 1, folder: "runs/a")
+    }
+    #expect(error?.description.contains("the digest of version 1 has 3 bytes, not 32") == true)
+  }
+
   @Test func `foreign, newer and other runs' files are refused with a sentence`() throws {
     try tamper("CREATE TABLE songs (title TEXT)")
     let foreign = #expect(throws: LedgerError.self) { _ = try open() }

@@ -76,6 +76,18 @@ struct LedgerRows {
     return StoredGroup(key: key, blob: blob, blobDigest: digest)
   }
 
+  /// A digest in a column. A row that matches its own may still have been made by somebody, with
+  /// another number of bytes.
+  func digest(_ row: Statement, _ column: Int, of what: String) throws(LedgerError) -> Digest {
+    let bytes = row.blob(column)
+    guard bytes.count == Digest.byteCount else {
+      throw .damaged(
+        path: database.path,
+        problem: "the digest of \(what) has \(bytes.count) bytes, not \(Digest.byteCount)")
+    }
+    return Digest(bytes: bytes)
+  }
+
   func commit(step: Int, lineage: String) throws(LedgerError) -> StepCommit? {
     try commits("WHERE step = ?", [.integer(step)], lineage: lineage).first
   }
@@ -101,8 +113,10 @@ struct LedgerRows {
         tickets: try TicketList.read(row.text(6), path: database.path),
         reused: try reused(row, 8),
         version: PolicyVersion(
-          lineage: lineage, number: step + 1, digest: Digest(bytes: row.blob(3))),
-        stateDigest: Digest(bytes: row.blob(4)), checkpoint: row.isNull(5) ? nil : row.text(5),
+          lineage: lineage, number: step + 1,
+          digest: try digest(row, 3, of: "the version of step \(step)")),
+        stateDigest: try digest(row, 4, of: "the state of step \(step)"),
+        checkpoint: row.isNull(5) ? nil : row.text(5),
         curriculum: row.isNull(9) ? nil : try curriculum(row.text(9)), trajectories: [])
     }
   }
@@ -153,7 +167,7 @@ struct LedgerRows {
     let statement = try prepared("SELECT \(TableColumns.versions), row_digest FROM versions")
     let pairs = try statement.rows { row throws(LedgerError) in
       _ = try checked("versions", row)
-      return (row.integer(0), Digest(bytes: row.blob(1)))
+      return (row.integer(0), try digest(row, 1, of: "version \(row.integer(0))"))
     }
     return Dictionary(uniqueKeysWithValues: pairs)
   }

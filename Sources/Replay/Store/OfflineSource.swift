@@ -154,8 +154,9 @@ extension LedgerStore {
     let groups = try statement.rows { row throws(LedgerError) in
       _ = try rows.checked("sources", row)
       return SourceGroup(
-        number: row.integer(1), blobDigest: Digest(bytes: row.blob(2)), version: row.integer(3),
-        spread: row.number(4))
+        number: row.integer(1),
+        blobDigest: try rows.digest(row, 2, of: "group \(row.integer(1)) of the source"),
+        version: row.integer(3), spread: row.number(4))
     }
     return groups
   }

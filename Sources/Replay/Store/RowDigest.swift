@@ -4,9 +4,9 @@
 import Digests
 import Experience
 
-enum RowDigest {
+package enum RowDigest {
   /// Tags and lengths keep two neighboring values from being cut differently and agreeing.
-  static func of(_ table: String, _ values: [SQLValue]) -> [UInt8] {
+  package static func of(_ table: String, _ values: [SQLValue]) -> [UInt8] {
     var bytes = Array(table.utf8)
     bytes.reserveCapacity(256)
     for value in TableColumns.digested(table, values) { append(value, to: &bytes) }
