@@ -105,7 +105,8 @@ public final class WeightServer: Sendable {
     thread = try WorkerThread(name: "weights") {
       let loop: ServingLoop
       do {
-        loop = try ServingLoop(addresses, store: store, wake: wake, log: log)
+        loop = try ServingLoop(
+          addresses, store: store, wake: wake, watchdog: watchdog, log: log)
         started.withLock { $0 = .success((loop.weightsEndpoint, loop.announceEndpoint)) }
         started.wakeAll()
       } catch {
@@ -198,14 +199,21 @@ public final class WeightServer: Sendable {
     private let authenticator: Authenticator?
     private let strangers: Strangers
     private let doors: [Door]
+    /// Listeners ask nothing, so nothing of theirs can be refused: they are hung up on.
+    private let listenersDoor: Door
+    private var withdrawals = 0
+    private let watchdog: Watchdog?
     private let store: Monitor<Store>
     private let wake: EventFD
     private let log: Log
     /// What the answer under way carries of a version.
     private var served: (version: Int, bytes: Int)?
 
-    init(_ addresses: Addresses, store: Monitor<Store>, wake: EventFD, log: Log) throws {
+    init(
+      _ addresses: Addresses, store: Monitor<Store>, wake: EventFD, watchdog: Watchdog?, log: Log
+    ) throws {
       self.store = store
+      self.watchdog = watchdog
       self.wake = wake
       self.log = log
       context = try MessagingContext()
@@ -220,9 +228,8 @@ public final class WeightServer: Sendable {
       publisher = try Socket(.publisher, in: context, limits: limits, security: security)
       weightsEndpoint = try router.bind(to: addresses.weights)
       announceEndpoint = try publisher.bind(to: addresses.announce)
-      doors = [
-        try Door(router, strangers: strangers), try Door(publisher, strangers: strangers),
-      ]
+      listenersDoor = try Door(publisher, strangers: strangers)
+      doors = [try Door(router, strangers: strangers), listenersDoor]
     }
 
     func run(_ strand: Strand) throws {
@@ -256,8 +263,15 @@ public final class WeightServer: Sendable {
     private func watchDoors() throws {
       try authenticator?.serve()
       for door in doors { try door.watch() }
+      if let authenticator, authenticator.withdrawals > withdrawals {
+        withdrawals = authenticator.withdrawals
+        try listenersDoor.hangUp()
+      }
       for line in authenticator?.takeLines() ?? strangers.takeLines() { log.warning(line) }
       store.withLock { $0.counters.turnedAway = strangers.total }
+      if strangers.total > 0 {
+        watchdog?.set(Watchdog.Gauge.turnedAway, to: strangers.total, of: 0)
+      }
     }
 
     private func answerRequests(_ strand: Strand) throws {

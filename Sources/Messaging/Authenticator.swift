@@ -22,6 +22,8 @@ public final class Authenticator {
 
   public let strangers = Strangers()
   public private(set) var list: AllowList
+  /// How often a new list had a key no more: then a publisher's door hangs up on everybody.
+  public private(set) var withdrawals = 0
   let pair: KeyPair
   let context: MessagingContext
   let handle: SocketHandle
@@ -96,6 +98,7 @@ public final class Authenticator {
       let gone = list.entries.filter { new[$0.key] != $0 }.map(\.name)
       let come = new.entries.filter { list[$0.key] != $0 }.map(\.name)
       list = new
+      if !gone.isEmpty { withdrawals += 1 }
       lines.append(
         "read \(path) again: \(list.entries.count) keys; new: \(Self.words(come)); "
           + "withdrawn: \(Self.words(gone))")

@@ -108,6 +108,16 @@ public final class Door {
     }
   }
 
+  /// Ends every connection, as a network may. libzmq cannot end one, nor tell which is whose; but
+  /// everybody dials in again by himself, and whose key is on the list no more is refused then.
+  ///
+  /// Descriptors are libzmq's: one that it has closed meanwhile, and the system given to somebody
+  /// else, is at worst another connection that comes back.
+  public func hangUp() throws(MessagingError) {
+    try watch()
+    for descriptor in addresses.keys { shutdown(descriptor, SHUT_RDWR) }
+  }
+
   private static func reason(_ code: UInt32) -> (Strangers.Reason, String) {
     switch code {
     case UInt32(ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC):

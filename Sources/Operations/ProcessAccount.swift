@@ -66,7 +66,9 @@ public struct ProcessAccount: Sendable {
         + "\(Self.seconds(line.milliseconds)) s; its last turn was "
         + "\(Self.seconds(line.sinceTurnMilliseconds)) s ago"
     }
-      + gauges.map { "\(name): \($0.name) \($0.value) of \($0.maximum)" }
+      + gauges.map {
+        "\(name): \($0.name) \($0.value)" + ($0.maximum > 0 ? " of \($0.maximum)" : "")
+      }
   }
 
   private static func seconds(_ milliseconds: Int) -> String {

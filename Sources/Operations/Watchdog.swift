@@ -19,10 +19,15 @@ public final class Watchdog: Sendable {
     case hung(seconds: Double)
   }
 
-  /// A level of a queue: bytes or elements inside, and the most there may be.
+  /// A level of a queue: bytes or elements inside, and the most there may be; or a count, of which
+  /// there is no most.
   public struct Gauge: Sendable {
+    /// Strangers at a process's own doors, since its start.
+    public static let turnedAway = "turned away at the door"
+
     public var name: String
     public var value: Int
+    /// 0 for a count.
     public var maximum: Int
 
     public init(name: String, value: Int, maximum: Int) {

@@ -107,6 +107,52 @@ import Testing
     #expect(door.lines.contains { $0.contains("withdrawn: late") })
   }
 
+  @Test func `after the door hung up on everybody only those on the list hear again`() throws {
+    let head = try Head()
+    let context = try MessagingContext()
+    let security = try Protection.keys(head.folder).security(
+      in: context, admitting: [.actor, .learner])
+    guard case .server(let authenticator) = security else { throw Unready() }
+    let publisher = try Socket(.publisher, in: context, security: security)
+    let address = try publisher.bind(to: "tcp://127.0.0.1:*")
+    let door = try Door(publisher, strangers: authenticator.strangers)
+    let far = try MessagingContext()
+    let kept = try Socket(.subscriber, in: far, security: .client(head.client("actor-7")))
+    let withdrawn = try Socket(.subscriber, in: far, security: .client(head.client("actor")))
+    try kept.connect(to: address)
+    try kept.subscribe()
+    try withdrawn.connect(to: address)
+    try withdrawn.subscribe()
+    /// Announces for a while; how often each heard.
+    func announce(milliseconds: Int, until isEnough: (Int, Int) -> Bool) throws -> (Int, Int) {
+      var heard = (kept: 0, withdrawn: 0)
+      for _ in 0..<milliseconds where !isEnough(heard.kept, heard.withdrawn) {
+        try authenticator.serve()
+        try door.watch()
+        _ = try publisher.send([[1]])
+        while try kept.receive() != nil { heard.kept += 1 }
+        while try withdrawn.receive() != nil { heard.withdrawn += 1 }
+        usleep(1000)
+      }
+      return heard
+    }
+    let before = try announce(milliseconds: 10_000) { $0 > 0 && $1 > 0 }
+    #expect(before.0 > 0 && before.1 > 0)
+    try head.rewriteList(without: "actor")
+    let deadline = Deadline.now + 10_000_000_000
+    while authenticator.withdrawals == 0, Deadline.now < deadline {
+      _ = try announce(milliseconds: 10) { _, _ in false }
+    }
+    #expect(authenticator.withdrawals == 1)
+    try door.hangUp()
+    // What was on its way is heard still.
+    _ = try announce(milliseconds: 200) { _, _ in false }
+    let after = try announce(milliseconds: 10_000) { kept, _ in kept > 100 }
+    #expect(after.0 > 100)
+    #expect(after.1 == 0)
+    #expect(authenticator.strangers.counts[.unknownKey] ?? 0 > 0)
+  }
+
   @Test func `a list that cannot be read leaves the one before in force`() throws {
     let head = try Head()
     let door = try Gate(head)

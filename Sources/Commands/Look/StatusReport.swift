@@ -125,7 +125,7 @@ struct StatusReport {
   /// How full each process's queues are, those of this host that hold anything.
   private var levels: [String] {
     state.accounts.compactMap { account in
-      let filled = account.gauges.filter { $0.value > 0 }
+      let filled = account.gauges.filter { $0.value > 0 && $0.maximum > 0 }
       guard account.condition != nil, !filled.isEmpty else { return nil }
       let words = filled.map { gauge in
         let prefix = "bytes "
@@ -193,6 +193,10 @@ struct StatusReport {
       let counts = codes.map { "\($0.key) \($0.value.integerValue ?? 0)" }
       lines.append("requests refused: \(counts.joined(separator: ", "))")
     }
+    if status.count("idlePeersForgotten") > 0 {
+      lines.append(
+        "\(status.count("idlePeersForgotten")) peers that only said hello made room for others")
+    }
     if let turned = status["turnedAway"], turned.count("total") > 0 {
       var reasons: [String] = []
       for member in turned.members where !["keys", "total", "last"].contains(member.key) {
@@ -202,6 +206,12 @@ struct StatusReport {
       lines.append(
         "turned away at the door: \(reasons.joined(separator: ", ")); the last: "
           + (turned.text("last") ?? "?"))
+    }
+    for account in state.accounts where account.condition != nil {
+      for gauge in account.gauges where gauge.name == Watchdog.Gauge.turnedAway {
+        lines.append(
+          "\(gauge.name) of the \(account.name): \(gauge.value); by reason in its log")
+      }
     }
     return lines
   }

@@ -15,6 +15,8 @@ package struct PeerRecord: Sendable {
   package var heartbeat: Heartbeat?
   package var refusals = 0
   package var isGone = false
+  /// It has done something since its hello.
+  package var isUsed = false
 
   mutating func postpone(by nanoseconds: Int64) {
     lastHeard += nanoseconds
@@ -33,6 +35,7 @@ extension Ledger {
     }
     peers[asker.peer]!.lastHeard = now
     peers[asker.peer]!.isGone = false
+    peers[asker.peer]!.isUsed = true
     guard record.role == role else {
       let sentence = "\(record.name) is a \(record.role.rawValue) and \(action); "
       refuse(asker, .role, sentence + "only a \(role.rawValue) may")
@@ -42,7 +45,7 @@ extension Ledger {
   }
 
   mutating func handleHello(_ asker: Asker, _ hello: Hello) {
-    if peers[asker.peer] == nil, peers.count >= Limits.maximumPeers {
+    if peers[asker.peer] == nil, peers.count >= Limits.maximumPeers, !forgetIdlePeer() {
       return refuse(
         asker, .busy, "\(peers.count) peers are known and \(Limits.maximumPeers) is the limit")
     }
@@ -53,6 +56,35 @@ extension Ledger {
       register(asker.peer, hello)
       reply(asker, .welcome(welcome(epoch: 0)))
     }
+  }
+
+  /// Makes room for a newcomer: of those that said hello and nothing since, the one heard longest
+  /// ago goes. Who floods replay with hellos pushes out its own, and an actor, whose next request
+  /// follows its hello at once, comes in; at worst it says hello again. False when all are at work.
+  private mutating func forgetIdlePeer() -> Bool {
+    var oldest: (peer: Peer, heard: Int64)?
+    for (peer, record) in peers where !record.isUsed && peer != learner {
+      guard let known = oldest else {
+        oldest = (peer, record.lastHeard)
+        continue
+      }
+      // Of equals always the same one: a ledger's answers follow from what it was told.
+      if record.lastHeard < known.heard
+        || record.lastHeard == known.heard && peer.bytes.lexicographicallyPrecedes(known.peer.bytes)
+      {
+        oldest = (peer, record.lastHeard)
+      }
+    }
+    guard let oldest else { return false }
+    forget(oldest.peer)
+    idlePeersForgotten += 1
+    return true
+  }
+
+  private mutating func forget(_ peer: Peer) {
+    lapseTickets(of: peer)
+    parked.removeAll { $0.asker.peer == peer }
+    peers[peer] = nil
   }
 
   private mutating func register(_ peer: Peer, _ hello: Hello) {
@@ -266,9 +298,7 @@ extension Ledger {
     let patience = max(
       60_000_000_000, Limits.leasesUntilForgotten * configuration.ticketLeaseNanoseconds)
     for (peer, record) in peers where peer != learner && now - record.lastHeard > patience {
-      lapseTickets(of: peer)
-      parked.removeAll { $0.asker.peer == peer }
-      peers[peer] = nil
+      forget(peer)
     }
   }
 }

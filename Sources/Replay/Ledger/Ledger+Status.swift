@@ -70,6 +70,7 @@ extension Ledger {
       ("groups", groupStatus),
       ("evaluations", .array(evaluations.map(status(of:)))),
       ("abandonedEvaluations", .integer(closedEvaluations.values.count { !$0 })),
+      ("idlePeersForgotten", .integer(idlePeersForgotten)),
       ("waits", .array(waits())),
     ] + curriculumStatus
   }

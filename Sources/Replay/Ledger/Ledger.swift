@@ -85,6 +85,8 @@ package struct Ledger {
   var undelivered: [Undelivered]
 
   var peers: [Peer: PeerRecord] = [:]
+  /// Peers that made room for newcomers.
+  package var idlePeersForgotten = 0
   var parked: [Parked] = []
   var parkedLease: ParkedLease?
 
