@@ -6,11 +6,10 @@ import Policy
 
 public enum RolloutActor {
   /// Runs until the run is over or this process is told to stop; the status to exit with.
-  public static func main(_ options: ActorOptions) -> ExitCode {
+  public static func main(_ options: ActorOptions, signals: SignalWatch) -> ExitCode {
     let log = Log.standardError(options.name, level: options.isVerbose ? .debug : .info)
     do {
       let parent = try ParentPipe.inherited()
-      let signals = try SignalWatch()
       let watchdog = try Watchdog(
         options.name, log: log,
         accountPath: Environment.value(ProcessAccount.environmentName),

@@ -58,6 +58,8 @@ public enum LearnerProgram {
     // A supervisor appends standard error to the run's own log.
     let log = Log.standardError("learner")
     do {
+      // First of all: a stop signal that comes from here on is one to end well by.
+      let signals = try SignalWatch()
       let arguments = try Arguments(words, usage: usage)
       if arguments.wantsHelp {
         Terminal.write(usage.help)
@@ -72,7 +74,7 @@ public enum LearnerProgram {
       let options = LearnerOptions(
         threads: threads, allowsOtherBuild: arguments.flag("allow-other-build"),
         end: end.map { Deadline(moment: Int64($0)) } ?? .never)
-      try learn(run, options, log: log)
+      try learn(run, options, signals, log: log)
       return .success
     } catch is StopRequested {
       log.info("stopped as asked")
@@ -93,8 +95,9 @@ public enum LearnerProgram {
     }
   }
 
-  private static func learn(_ run: RunFolder, _ options: LearnerOptions, log: Log) throws {
-    let signals = try SignalWatch()
+  private static func learn(
+    _ run: RunFolder, _ options: LearnerOptions, _ signals: SignalWatch, log: Log
+  ) throws {
     let parent = try ParentPipe.inherited()
     let isStopping = { @Sendable in signals.isStopping || (parent?.isOrphaned ?? false) }
     let lock = try RunLock(run: run, role: "learner")

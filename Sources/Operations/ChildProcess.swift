@@ -1,6 +1,6 @@
 // A child process under control: in a process group of its own, so that one kill reaches all it
 // started; with signal mask and dispositions reset, so that it does not inherit our ignored
-// SIGPIPE; with nothing open but standard streams and the supervisor's pipe at descriptor 3.
+// SIGPIPE (a program of ours may be born with stop signals held until it watches for them); with nothing open but standard streams and the supervisor's pipe at descriptor 3.
 //
 // Its end is found by a process descriptor that a poller can watch; nothing here waits without a
 // deadline.
@@ -66,11 +66,13 @@ public final class ChildProcess {
   private var known: ChildExit?
 
   /// Starts `program`, a path or a name looked up in PATH. `environment` adds to ours; a nil value
-  /// removes. Standard input is empty unless `takesInput`.
+  /// removes. Standard input is empty unless `takesInput`. A program of ours is told by
+  /// `holdsStopSignals` that it will watch for them: one that comes while it is still being loaded
+  /// waits, where it would end the process otherwise.
   public init(
     _ program: String, _ arguments: [String] = [], environment: [String: String?] = [:],
     output: Output = .inherit, error: Output = .inherit, takesInput: Bool = false,
-    lifeline: Lifeline? = nil
+    lifeline: Lifeline? = nil, holdsStopSignals: Bool = false
   ) throws(Failure) {
     var plan = SpawnPlan(program: program)
     defer { plan.dispose() }
@@ -87,7 +89,8 @@ public final class ChildProcess {
       }
       processID = try plan.spawn(
         [program] + arguments, environment: Environment.merged(additions),
-        firstClosed: lifeline == nil ? 3 : Self.parentDescriptor + 1)
+        firstClosed: lifeline == nil ? 3 : Self.parentDescriptor + 1,
+        holdsStopSignals: holdsStopSignals)
     } catch {
       for descriptor in [input, outputDescriptor] {
         if let descriptor { close(descriptor) }

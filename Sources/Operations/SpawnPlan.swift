@@ -80,16 +80,20 @@ struct SpawnPlan {
   }
 
   /// Starts the child; everything from `firstClosed` up is closed in it.
+  /// Stop signals wait for a child that holds them until its `SignalWatch` lets them in.
   mutating func spawn(
-    _ arguments: [String], environment: [String], firstClosed: Int32
+    _ arguments: [String], environment: [String], firstClosed: Int32, holdsStopSignals: Bool
   ) throws(Failure) -> pid_t {
     forage_spawn_close_from(&actions, firstClosed)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    if holdsStopSignals {
+      for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&mask, signal) }
+    }
+    posix_spawnattr_setsigmask(&attributes, &mask)
     var all = sigset_t()
     sigfillset(&all)
     posix_spawnattr_setsigdefault(&attributes, &all)

@@ -18,12 +18,14 @@ public enum ReplayProgram {
   static let stopSeconds = 4.5
 
   /// Runs to the end; what went wrong is in the log and on standard error.
-  public static func run(folder path: String, allowedChanges: [String] = []) -> ExitCode {
+  public static func run(
+    folder path: String, allowedChanges: [String] = [], signals: SignalWatch
+  ) -> ExitCode {
     // A supervisor appends standard error to the run's own log.
     let log = Log.standardError("replay")
     do {
       let folder = try RunFolder.open(path)
-      try serve(folder, allowedChanges, log)
+      try serve(folder, allowedChanges, signals, log)
       return .success
     } catch {
       let (line, code) = report(error)
@@ -33,11 +35,10 @@ public enum ReplayProgram {
   }
 
   private static func serve(
-    _ folder: RunFolder, _ allowedChanges: [String], _ log: Log
+    _ folder: RunFolder, _ allowedChanges: [String], _ signals: SignalWatch, _ log: Log
   ) throws {
     let lock = try RunLock(run: folder, role: "replay")
     defer { withExtendedLifetime(lock) {} }
-    let signals = try SignalWatch()
     let parent = try ParentPipe.inherited()
     let settings = try RunSettings.load(path: folder.settings)
     if FaultHooks.synchronous != "FULL" {

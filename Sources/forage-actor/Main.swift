@@ -7,14 +7,16 @@ import Operations
 @main struct Main {
   static func main() {
     do {
+      // First of all: a stop signal that comes from here on is one to end well by.
+      let signals = try SignalWatch()
       guard let options = try ActorOptions(arguments: Array(CommandLine.arguments.dropFirst()))
       else {
         print(ActorOptions.usage.help, terminator: "")
         return
       }
-      exit(RolloutActor.main(options).rawValue)
+      exit(RolloutActor.main(options, signals: signals).rawValue)
     } catch {
-      Log.standardError("forage-actor").error(error.description)
+      Log.standardError("forage-actor").error("\(error)")
       exit(ExitCode.usage.rawValue)
     }
   }

@@ -7,6 +7,8 @@ import Replay
 @main struct Main {
   static func main() {
     do {
+      // First of all: a stop signal that comes from here on is one to end well by.
+      let signals = try SignalWatch()
       let arguments = try Arguments(
         Array(CommandLine.arguments.dropFirst()), usage: ReplayProgram.usage)
       if arguments.wantsHelp {
@@ -17,7 +19,9 @@ import Replay
         end("forage-replay: --run DIR is missing; see forage-replay --help")
       }
       exit(
-        ReplayProgram.run(folder: folder, allowedChanges: arguments.list("allow-change")).rawValue)
+        ReplayProgram.run(
+          folder: folder, allowedChanges: arguments.list("allow-change"), signals: signals
+        ).rawValue)
     } catch {
       end("\(error)")
     }

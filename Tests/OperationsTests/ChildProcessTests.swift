@@ -159,6 +159,32 @@ import Testing
     }
   }
 
+  @Test func `a stop signal that was held until the watch began is one that it sees`() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      alarm(20)
+      var held = sigset_t()
+      sigemptyset(&held)
+      sigaddset(&held, SIGTERM)
+      precondition(sigprocmask(SIG_BLOCK, &held, nil) == 0)
+      // To this thread: others of the test's process hold nothing.
+      pthread_kill(pthread_self(), SIGTERM)
+      let watch = try SignalWatch()
+      while !watch.isStopping { usleep(1000) }
+      exit(watch.lastSignal == "SIGTERM" ? 0 : 1)
+    }
+  }
+
+  @Test func `a child born with stop signals held is not ended by one`() throws {
+    let child = try ChildProcess("sleep", ["100"], holdsStopSignals: true)
+    child.send(SIGTERM)
+    #expect(child.wait(deadline: .after(seconds: 0.2)) == nil)
+    child.killGroup()
+    #expect(child.wait(deadline: .after(seconds: 10)) == .signaled(SIGKILL))
+    let plain = try ChildProcess("sleep", ["100"])
+    plain.send(SIGTERM)
+    #expect(plain.wait(deadline: .after(seconds: 10)) == .signaled(SIGTERM))
+  }
+
   @Test func `no stop signal is lost while other threads work`() async {
     await #expect(processExitsWith: .exitCode(0)) {
       alarm(30)

@@ -15,8 +15,11 @@ struct RunSession {
   var goesOnAnyway: Bool
   /// The hours given, counted from the start of the program.
   var end: Deadline
+  /// A stop signal that comes from here on is one to end well by.
+  let signals: SignalWatch
 
-  init(_ arguments: Arguments) throws(ArgumentError) {
+  init(_ arguments: Arguments) throws {
+    signals = try SignalWatch()
     isPlain = arguments.flag("plain")
     goesOnAnyway = arguments.flag("anyway")
     let hours = try arguments.number("hours", in: 0.001...10_000)
@@ -125,9 +128,9 @@ enum RunCommand: Command {
     _ allowance: ResumeAllowance = .init()
   ) throws -> ExitCode {
     let began = MonotonicClock.now
+    let signals = session.signals
     let lock = try RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
-    let signals = try SignalWatch()
     let log = try Log("run", file: run.log("run"), standardError: false)
     let watchdog = try Watchdog(
       "run", log: log, patienceSeconds: settings.supervisor.patienceSeconds,

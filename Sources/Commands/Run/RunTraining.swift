@@ -233,6 +233,7 @@ final class RunTraining {
               "\(settings.trace.maximumBytes):\(run.spans("actor-\(index)"))",
           ]))
     }
+    for index in plans.indices { plans[index].holdsStopSignals = true }
     return plans
   }
 }

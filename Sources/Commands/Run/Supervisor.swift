@@ -18,6 +18,8 @@ package struct ChildPlan {
   /// How long it may take to stop by itself: a learner writes a checkpoint first.
   package var stopSeconds: Double
   package var environment: [String: String?]
+  /// A program of ours, which watches for stop signals first of all (`ChildProcess`).
+  package var holdsStopSignals = false
 
   package init(
     name: String, program: String, arguments: [String], logPath: String, stopSeconds: Double,
@@ -141,7 +143,8 @@ package final class Supervisor {
     let plan = wards[index].plan
     wards[index].child = try ChildProcess(
       plan.program, plan.arguments, environment: plan.environment, output: .append(plan.logPath),
-      error: .append(plan.logPath), lifeline: lifeline)
+      error: .append(plan.logPath), lifeline: lifeline,
+      holdsStopSignals: plan.holdsStopSignals)
     log.info("started \(plan.name), process \(wards[index].child?.processID ?? 0)")
   }
 
