@@ -118,8 +118,8 @@ let package = Package(
     tests(
       "Replay",
       [
-        "Replay", "CSQLite", "Experience", "Digests", "Documents", "Wire", "Messaging",
-        "Operations",
+        "Replay", "CSQLite", "SimulatedLedger", "Experience", "Digests", "Documents", "Wire",
+        "Messaging", "Operations",
       ], exclude: ["Fixtures"]),
     tests(
       "Acting",
@@ -149,9 +149,16 @@ let package = Package(
         "CAllocations", "Experience", "Digests", "Documents", "Safetensors", "Policy", "Operations",
         "Messaging", "Wire", "Acting", "Replay", "Learning",
       ], path: "Tests/Fuzz/Harness"),
+    // What the two simulations of a ledger share.
+    .target(
+      name: "SimulatedLedger", dependencies: ["Replay", "Experience", "Wire"],
+      path: "Tests/SimulatedLedger"),
     tests(
       "Simulation",
-      ["Acting", "Replay", "Experience", "Digests", "Documents", "Safetensors", "Wire"]),
+      [
+        "Acting", "Replay", "SimulatedLedger", "Experience", "Digests", "Documents", "Safetensors",
+        "Wire",
+      ]),
     tests("Fuzz", ["FuzzHarness", "CAllocations"]),
   ] + fuzzer,
   swiftLanguageModes: [.v6]

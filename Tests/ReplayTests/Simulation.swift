@@ -7,23 +7,18 @@ import Documents
 import Experience
 import Operations
 import Replay
+import SimulatedLedger
 import Wire
 
-/// SplitMix64: a seed is a run.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
+/// Rules found broken, in order, beside those of the disk.
+final class Problems {
+  private(set) var all: [String] = []
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
+  func add(_ problem: String) { all.append(problem) }
+
+  func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
+    if !isTrue { all.append(problem()) }
   }
-
-  mutating func chance(_ oneIn: Int) -> Bool { next() % UInt64(oneIn) == 0 }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
 struct SimulatedActor {
@@ -65,7 +60,7 @@ struct Simulation {
   private(set) var configuration: LedgerConfiguration
   var random: SeededGenerator
   var now: Int64 = 1
-  var disk: SimulatedDisk
+  var disk: SimulatedTables
   var ledger: Ledger
   var actors: [SimulatedActor] = []
   var learner: SimulatedLearner
@@ -99,8 +94,7 @@ struct Simulation {
       steps: 2 + random.below(4), ticketLeaseNanoseconds: 2_000_000_000,
       evaluationEvery: random.below(3), evaluationPrompts: 1 + random.below(3),
       reuse: Self.reuse(seed, &random))
-    disk = SimulatedDisk(
-      lagMax: lagMax, batch: batch, reuse: configuration.reuse, problems: problems)
+    disk = SimulatedTables(lagMax: lagMax, batch: batch, reuse: configuration.reuse)
     ledger = Ledger(configuration, at: now)
     learner = SimulatedLearner(peer: Peer([0]))
     learner.peer = freshPeer()
@@ -155,7 +149,7 @@ struct Simulation {
       + "learner \(learner.phase), actors \(over), \(JSON.write(.object(ledger.status())))"
   }
 
-  private var problem: String? { problems.all.first }
+  private var problem: String? { (problems.all + disk.problems).first }
 
   private var isOver: Bool {
     guard case .over = learner.phase else { return false }

@@ -4,6 +4,7 @@
 import Digests
 import Experience
 import Replay
+import SimulatedLedger
 import Wire
 
 /// The ledger's: transactions in order, as SQLite's log has them.

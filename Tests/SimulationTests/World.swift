@@ -13,27 +13,11 @@
 // `LearnerProcess` name what each mirrors.
 
 import Experience
+import SimulatedLedger
 import Wire
 
 /// Thrown where a process ends in the middle of what it does.
 struct Crash: Error {}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
-
-  mutating func chance(_ oneIn: Int) -> Bool { next() % UInt64(oneIn) == 0 }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
 
 let millisecond: Int64 = 1_000_000
 let second: Int64 = 1_000_000_000

@@ -1,49 +1,39 @@
-// A store in memory that forgets what was not committed: what the simulation crashes and reopens.
+// What a ledger's store holds, as tables a process reads when it starts: for simulations, which
+// crash and reopen it. Its rules are checked where rows are written: a group is written once and
+// trained once, a step follows the last, a version has one digest, a reuse is allowed.
 
 import Experience
 import Replay
 import Wire
 
-/// Rules found broken, in order.
-final class Problems {
-  private(set) var all: [String] = []
-
-  func add(_ problem: String) { all.append(problem) }
-
-  func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
-    if !isTrue { all.append(problem()) }
-  }
-}
-
-struct SimulatedDisk {
+package struct SimulatedTables {
   /// Rules that were broken, in the order found.
-  let problems: Problems
-  private(set) var history = LedgerHistory()
-  private(set) var commits: [StepCommit] = []
-  let lagMax: Int
-  let batch: Int
+  package private(set) var problems: [String] = []
+  package private(set) var history = LedgerHistory()
+  package private(set) var commits: [StepCommit] = []
   /// Every ticket that a committed step has trained.
-  private(set) var trained: Set<Int> = []
-  let reuse: ReuseRules?
+  package private(set) var trained: Set<Int> = []
+  private let lagMax: Int
+  private let batch: Int
+  private let reuse: ReuseRules?
   /// Every group that was ever leased, by ticket, and the steps that trained it.
   private var leased: [Int: GroupFacts] = [:]
-  private(set) var uses: [Int: Int] = [:]
+  private var uses: [Int: Int] = [:]
   /// Of each commit's tickets.
   private var fates: [[Fate]] = []
 
-  init(lagMax: Int, batch: Int, reuse: ReuseRules?, problems: Problems) {
-    self.problems = problems
+  package init(lagMax: Int, batch: Int, reuse: ReuseRules? = nil) {
     self.lagMax = lagMax
     self.batch = batch
     self.reuse = reuse
   }
 
-  private func require(_ isTrue: Bool, _ problem: @autoclosure () -> String) {
-    problems.require(isTrue, problem())
+  private mutating func require(_ isTrue: Bool, _ problem: String) {
+    if !isTrue { problems.append(problem) }
   }
 
   /// Is this group on the disk, waiting or retired?
-  func holds(_ key: TicketKey) -> Bool {
+  package func holds(_ key: TicketKey) -> Bool {
     switch key.purpose {
     case .train: history.groups[key.number] != nil || trained.contains(key.number)
     case .evaluate(let version):
@@ -52,7 +42,7 @@ struct SimulatedDisk {
     }
   }
 
-  mutating func write(_ key: TicketKey, _ facts: GroupFacts) {
+  package mutating func write(_ key: TicketKey, _ facts: GroupFacts) {
     switch key.purpose {
     case .train:
       require(history.groups[key.number] == nil, "\(key) is written twice")
@@ -61,18 +51,19 @@ struct SimulatedDisk {
       history.unfilled.removeAll { $0 == key.number }
       history.accepted += 1
     case .evaluate(let version):
-      require(history.evaluationGroups[version]?[key.number] == nil, "\(key) written twice")
+      guard history.closedEvaluations[version] == nil else { return }
+      require(history.evaluationGroups[version]?[key.number] == nil, "\(key) is written twice")
       history.evaluationGroups[version, default: [:]][key.number] = facts
     }
   }
 
-  mutating func write(_ drop: Drop) {
+  package mutating func write(_ drop: Drop) {
     var totals = drop.wasAccepted ? history.dropped : history.refused
     let old = totals[drop.reason] ?? DropTotals()
     totals[drop.reason] = DropTotals(
       groups: old.groups + 1, tokens: old.tokens + drop.tokens, bytes: old.bytes + drop.bytes)
     if drop.wasAccepted {
-      require(history.groups[drop.key.number] != nil, "\(drop.key) dropped, never written")
+      require(history.groups[drop.key.number] != nil, "\(drop.key) is dropped and was not there")
       history.dropped = totals
       history.groups[drop.key.number] = nil
       history.unfilled.append(drop.key.number)
@@ -81,7 +72,7 @@ struct SimulatedDisk {
     }
   }
 
-  mutating func write(_ record: EpochRecord) {
+  package mutating func write(_ record: EpochRecord) {
     require(record.epoch > history.epoch, "epoch \(record.epoch) after \(history.epoch)")
     history.epoch = record.epoch
     history.announcement = record.announcement
@@ -91,11 +82,12 @@ struct SimulatedDisk {
     }
   }
 
-  mutating func writeLease(step: Int, _ batch: Batch) {
+  package mutating func writeLease(step: Int, _ batch: Batch) {
     let tickets = batch.tickets
     requireReuse(batch.reused, step: step)
     require(history.lease == nil, "step \(step) is leased twice")
-    require(tickets.count == self.batch && tickets == tickets.sorted(), "lease \(tickets)")
+    require(
+      tickets.count == self.batch && tickets == tickets.sorted(), "step \(step) leases \(tickets)")
     for number in tickets {
       let version = history.groups[number]?.version ?? -1
       require(version >= 0, "ticket \(number) is leased and not on the disk")
@@ -111,7 +103,7 @@ struct SimulatedDisk {
     history.lease = batch
   }
 
-  private func requireReuse(_ reused: [Int], step: Int) {
+  private mutating func requireReuse(_ reused: [Int], step: Int) {
     guard let reuse else { return require(reused.isEmpty, "step \(step) reuses \(reused)") }
     require(reused.count <= reuse.groups, "step \(step) reuses \(reused.count) groups")
     require(Set(reused).count == reused.count, "step \(step) reuses one of \(reused) twice")
@@ -125,18 +117,18 @@ struct SimulatedDisk {
     }
   }
 
-  mutating func forgetLease() { history.lease = nil }
+  package mutating func forgetLease() { history.lease = nil }
 
-  mutating func write(_ record: CommitRecord) {
+  package mutating func write(_ record: CommitRecord) {
     let commit = record.commit
     require(
       Batch(tickets: commit.tickets, reused: commit.reused) == history.lease,
       "a commit of another batch than the lease")
-    require(commit.step == history.version!.number, "step \(commit.step) is not the next")
+    require(commit.step == commits.count, "step \(commit.step) is committed after \(commits.count)")
     require(commit.epoch == history.epoch, "a commit of epoch \(commit.epoch)")
     for (number, fate) in zip(commit.tickets, record.fates) {
       let isNew = trained.insert(number).inserted
-      require(isNew, "ticket \(number) is trained twice")
+      require(isNew, "ticket \(number) is in two committed steps")
       history.groups[number] = nil
       history.retired.append(number)
       history.fates[fate, default: 0] += 1
@@ -159,6 +151,7 @@ struct SimulatedDisk {
     history.version = commit.version
     history.digests[commit.version.number] = commit.version.digest
     history.lastCommit = commit
+    history.lastCommit?.trajectories = []
     history.undelivered.removeAll { record.deliveredEvaluations.contains($0.version) }
     commits.append(commit)
     fates.append(record.fates)
@@ -166,7 +159,7 @@ struct SimulatedDisk {
 
   /// The same history as it stood after `steps` steps, under another lineage: what came later is
   /// dropped, as `LedgerReader.fork` does.
-  mutating func fork(after steps: Int, lineage: String) {
+  package mutating func fork(after steps: Int, lineage: String) {
     let later = commits[steps...].flatMap(\.tickets) + history.groups.keys.sorted()
     for number in later {
       let facts = history.groups.removeValue(forKey: number) ?? leased[number]
@@ -220,13 +213,13 @@ struct SimulatedDisk {
     history.reuses = commits.reduce(0) { $0 + $1.reused.count }
   }
 
-  mutating func write(_ summary: EvaluationSummary) {
+  package mutating func write(_ summary: EvaluationSummary) {
     history.closedEvaluations[summary.version] = true
     history.evaluationGroups[summary.version] = nil
     history.undelivered.append(summary)
   }
 
-  mutating func abandonEvaluation(_ version: Int) {
+  package mutating func abandonEvaluation(_ version: Int) {
     history.closedEvaluations[version] = false
     history.evaluationGroups[version] = nil
   }

@@ -1,0 +1,20 @@
+// Chance from a seed, so that what it led to happens again.
+
+/// SplitMix64 (Steele, Lea and Flood 2014): a seed is a run.
+package struct SeededGenerator: RandomNumberGenerator {
+  package private(set) var state: UInt64
+
+  package init(state: UInt64) { self.state = state }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+    return z ^ z >> 31
+  }
+
+  package mutating func chance(_ oneIn: Int) -> Bool { next() % UInt64(oneIn) == 0 }
+
+  package mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+}
