@@ -115,7 +115,7 @@ public final class Door {
   /// else, is at worst another connection that comes back.
   public func hangUp() throws(MessagingError) {
     try watch()
-    for descriptor in addresses.keys { shutdown(descriptor, SHUT_RDWR) }
+    for descriptor in addresses.keys { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
   }
 
   private static func reason(_ code: UInt32) -> (Strangers.Reason, String) {
