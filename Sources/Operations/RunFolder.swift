@@ -137,7 +137,9 @@ public struct RunFolder: Sendable, Equatable {
 
   /// `<runs>/<name>-001`; a nil number is the first above all that are there.
   static func path(under runs: String, name: String, number: Int?) throws(Failure) -> String {
-    let digits = String(try number ?? nextNumber(under: runs, name: name))
+    var chosen = number ?? 0
+    if number == nil { chosen = try nextNumber(under: runs, name: name) }
+    let digits = String(chosen)
     return "\(runs)/\(name)-\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)"
   }
 
