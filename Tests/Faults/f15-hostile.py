@@ -127,7 +127,7 @@ def main():
         for _ in range(CONNECTIONS):
             idle.append(socket.create_connection((host, int(port)), 10))
     done["connections"] = len(idle)
-    replay, server = Peer(context, options.replay, 20), Peer(context, options.weights, 20)
+    replay = Peer(context, options.replay, 20, None)
     # A synchronous run admits one numeric class, which whoever asks is told.
     peers = replay.ask("status", {})[1]["status"]["peers"]
     known = next(peer["numericClass"] for peer in peers if peer["role"] == "learner")
