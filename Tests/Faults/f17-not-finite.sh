@@ -33,7 +33,8 @@ while :; do
     "${settings[@]}" > "$work/three.out" 2>&1 || status=$?
   [ $status = 87 ] || { cat "$work/three.out"; fail "three in a row ended with $status, not 87"; }
   [ "$(cat "$work/three/checkpoints/latest")" = step-000008 ] || fail "a checkpoint after step 10"
-  "$forage" inspect "$work/three" --step 11 | grep -q completions || fail "the batch is gone"
+  "$forage" inspect "$work/three" --step 11 > "$work/out" || fail "inspect"
+  grep -q completions "$work/out" || { cat "$work/out"; fail "the batch is gone"; }
 
   # A weight that changes in memory is caught before it is kept; the learner starts again.
   FORAGE_NAN_AT="weight:13:$work/once" run weight "${settings[@]}"
