@@ -1,6 +1,7 @@
 // A child process under control: in a process group of its own, so that one kill reaches all it
 // started; with signal mask and dispositions reset, so that it does not inherit our ignored
-// SIGPIPE (a program of ours may be born with stop signals held until it watches for them); with nothing open but standard streams and the supervisor's pipe at descriptor 3.
+// SIGPIPE (a program of ours may be born with stop signals held until it watches for them); with
+// nothing open but standard streams and the supervisor's pipe at descriptor 3.
 //
 // Its end is found by a process descriptor that a poller can watch; nothing here waits without a
 // deadline.

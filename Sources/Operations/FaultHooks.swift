@@ -4,7 +4,7 @@
 //
 //   FORAGE_CRASH_AT=optimizer:3          kill -9 of itself the third time it gets to "optimizer"
 //   FORAGE_NAN_AT=gradient:5-7           the gradient of steps 5 to 7 is not a number
-//   FORAGE_SYNCHRONOUS=NORMAL            the ledger acknowledges commits that a power cut takes back
+//   FORAGE_SYNCHRONOUS=NORMAL            a power cut takes back what the ledger acknowledged
 //
 // With a path as a third part ("optimizer:3:/tmp/once") a fault happens once: the file is made
 // first, and whoever finds it there goes on unharmed.
@@ -45,8 +45,8 @@ public enum FaultHooks {
   nonisolated(unsafe) private static let crash = Fault("FORAGE_CRASH_AT")
   nonisolated(unsafe) private static let notANumber = Fault("FORAGE_NAN_AT")
 
-  /// What SQLite waits for at a commit. NORMAL is the control of the test of power cuts: a test that
-  /// then loses nothing would prove nothing.
+  /// What SQLite waits for at a commit. NORMAL is the control of the test of power cuts: one that
+  /// loses nothing then would prove nothing.
   public static let synchronous =
     Environment.value("FORAGE_SYNCHRONOUS") == "NORMAL" ? "NORMAL" : "FULL"
 
