@@ -1,5 +1,5 @@
 // A run's folder that is made aside and appears whole, as a checkpoint does: whoever makes one out
-// of another run may be killed on the way, and must leave nothing that looks like a run and is none.
+// of another may be killed on the way, and must leave nothing that looks like a run and is none.
 
 import Glibc
 

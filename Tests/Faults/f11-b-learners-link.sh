@@ -75,5 +75,5 @@ while :; do
 done
 [ $leases -gt 0 ] && [ $commits -gt 0 ] || fail "$leases leases and $commits commits were lost"
 echo "measured: $trials trials; $learner_cuts answers to the learner lost ($leases leases," \
-  "$commits commits) and $actor_cuts cuts of the answers to the actor: $groups groups and 60 steps a run," \
-  "each once; the same last weights ${want:0:12} as without a proxy"
+  "$commits commits) and $actor_cuts cuts of the answers to the actor: $groups groups and 60" \
+  "steps a run, each once; the same last weights ${want:0:12} as without a proxy"

@@ -5,5 +5,10 @@
 # seconds: 60
 . "$(dirname "$0")/common.sh"
 need_python
-run base --learner.lagMax=0 --run.steps=8
+"$forage" run "$config" --plain --folder "$work/base" --run.steps=100000 --evaluation.every=0 \
+  > "$work/base.out" 2>&1 &
+job=$!
+wait_for_step base 8
+kill -TERM $job
+wait $job || fail "SIGTERM ended with status $?"
 "$FORAGE_PYTHON" Tests/Faults/f20-early.py "$seconds" "$work/base"

@@ -1,6 +1,6 @@
 """F20: SIGTERM N milliseconds after the start of each program, for N from 0 to 100.
 
-    f20-early.py SECONDS RUN       a run that is over
+    f20-early.py SECONDS RUN       a run that was stopped, far from its end
 
 The roles are started as their supervisor starts them, with stop signals held until they watch for
 them, and must end with 0 whenever the signal comes. A shell holds nothing: what comes while a
@@ -42,7 +42,7 @@ def main():
         "learner": [programs / "forage-learner", "--run", run],
         "actor": [programs / "forage-actor", socket, "--name", "early"],
     }
-    whole = [programs / "forage", "run", "--resume", run, "--plain", "--run.steps=100000"]
+    whole = [programs / "forage", "run", "--resume", run, "--plain"]
     trials = unloaded = 0
     latest = -1
     while trials == 0 or time.monotonic() < end:
