@@ -71,6 +71,14 @@ while :; do
   done
   grep -q "turned away 127.0.0.1: unknown-key" "$work/$name/logs/replay.log" || fail "no address"
   grep -q "turned away .*: other-role" "$work/$name/logs/learner.log" || fail "no looker's weights"
+  # The learner's own door: a process says what it counts once a second.
+  for _ in $(seq 30); do
+    "$forage" status "$work/$name" > "$work/status.out" 2>&1 || fail "forage status"
+    grep -q "turned away at the door of the learner: [1-9]" "$work/status.out" && break
+    sleep 0.2
+  done
+  grep -q "turned away at the door of the learner: [1-9]" "$work/status.out" \
+    || { cat "$work/status.out"; fail "the learner's strangers are not counted"; }
   "$actor" $at --name far --keys "$keys/actor-7.key" > "$work/far.out" 2>&1 &
   far=$!
   for process in "$(process_of "$name" replay)" "$(process_of "$name" learner)" $job $far; do

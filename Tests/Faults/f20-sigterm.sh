@@ -11,7 +11,9 @@ want=$(final_digest quiet)
 [ -n "$want" ] || fail "no digest"
 
 last_step() {
-  tail -n 1 "$work/stopped/metrics.jsonl" 2> /dev/null | sed -n 's/^{"step":\([0-9]*\),.*/\1/p'
+  local line
+  line=$(tail -n 1 "$work/stopped/metrics.jsonl" 2> /dev/null) || return 0
+  sed -n 's/^{"step":\([0-9]*\),.*/\1/p' <<< "$line"
 }
 
 runs=0 stops=0 slowest=0
