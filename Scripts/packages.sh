@@ -11,7 +11,7 @@ swift_packages="libcurl4 libncurses6 libsqlite3-0 libxml2"
 build_packages="libzmq3-dev libsqlite3-dev libopenblas-dev libpcre2-dev libsodium-dev libyaml-dev
   libjansson-dev libmicrohttpd-dev binutils libc6-dev libstdc++-12-dev"
 # An oracle in another language, faults at a system call, network namespaces.
-test_packages="curl python3 python3-venv strace iproute2 procps util-linux"
+test_packages="curl python3 python3-venv strace iproute2 procps util-linux iperf3"
 # Scripts/faults besides: links that drop, clocks that jump, a kernel as a process to cut its power.
 fault_packages="nftables faketime user-mode-linux e2fsprogs"
 

@@ -144,6 +144,7 @@ package struct Fetcher: Sendable {
     case .located(let snapshot): if wasOpen { located(snapshot, now: now) }
     case .chunk(let digest, let offset, let total):
       take(digest: digest, offset: offset, total: total, envelope.payload, now: now)
+    case .probed: break
     case .refused(let refusal): if wasOpen { refused(refusal, now: now) }
     }
   }

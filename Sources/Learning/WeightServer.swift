@@ -53,6 +53,9 @@ public final class WeightServer: Sendable {
     /// Answers that did not fit a peer's queue, or whose peer was gone.
     public var answersDropped = 0
     public var refusals = 0
+    /// Measurements of the link that were answered, and their bytes both ways.
+    public var probes = 0
+    public var probeBytes = 0
     /// Connections that never became a conversation, and requests of keys that may not ask.
     public var turnedAway = 0
 
@@ -206,6 +209,7 @@ public final class WeightServer: Sendable {
     private let store: Monitor<Store>
     private let wake: EventFD
     private let log: Log
+    private var probes = ProbeDesk<[UInt8]>(service: "weights")
     /// What the answer under way carries of a version.
     private var served: (version: Int, bytes: Int)?
 
@@ -220,7 +224,7 @@ public final class WeightServer: Sendable {
       var limits = SocketLimits()
       limits.sendQueueMessages = WeightServer.sendQueueMessages
       limits.receiveQueueMessages = WeightServer.receiveQueueMessages
-      limits.maximumFrameBytes = WireLimits.maximumChunkBytes
+      limits.maximumFrameBytes = WireLimits.maximumProbeFrameBytes
       let security = try addresses.protection.security(in: context, admitting: [.actor, .learner])
       authenticator = security.authenticator
       strangers = authenticator?.strangers ?? Strangers()
@@ -254,8 +258,10 @@ public final class WeightServer: Sendable {
         }
         try watchDoors()
         try answerRequests(strand)
+        try answerProbes()
         strand.turn(until: nextAnnouncement)
-        try poller.wait(timeoutMilliseconds: Int(nextAnnouncement.pollMilliseconds))
+        try poller.wait(
+          timeoutMilliseconds: probes.isEmpty ? Int(nextAnnouncement.pollMilliseconds) : 0)
       }
     }
 
@@ -289,7 +295,7 @@ public final class WeightServer: Sendable {
         }
         let began = MonotonicClock.now
         served = nil
-        let answer: Envelope<BlobReply>
+        let answer: Envelope<BlobReply>?
         do {
           let request = try Envelope<BlobRequest>(decoding: Array(frames.dropFirst()))
           answer = reply(to: request, from: peer)
@@ -298,6 +304,8 @@ public final class WeightServer: Sendable {
           store.withLock { $0.counters.refusals += 1 }
           answer = Envelope(refusing: Array(frames.dropFirst()), error)
         }
+        // What a probe is owed comes after what the others asked for.
+        guard let answer else { continue }
         if try router.send([peer] + answer.encoded()) != .sent {
           store.withLock { $0.counters.answersDropped += 1 }
         } else if let served {
@@ -306,9 +314,27 @@ public final class WeightServer: Sendable {
       }
     }
 
-    private func reply(to request: Envelope<BlobRequest>, from peer: [UInt8]) -> Envelope<BlobReply>
-    {
+    private func answerProbes() throws {
+      for answer in probes.takeTurn() {
+        let envelope = Envelope(
+          id: answer.id, body: BlobReply.probed(answer.body), payload: [answer.payload])
+        let isSent = try router.send([answer.asker] + envelope.encoded()) == .sent
+        store.withLock {
+          $0.counters.probes = probes.answered
+          $0.counters.probeBytes = probes.bytes
+          if !isSent { $0.counters.answersDropped += 1 }
+        }
+      }
+    }
+
+    /// Nil for what is answered later.
+    private func reply(
+      to request: Envelope<BlobRequest>, from peer: [UInt8]
+    ) -> Envelope<BlobReply>? {
       switch request.body {
+      case .probe(let probe):
+        return probes.take(probe, id: request.id, payload: request.payload, from: peer)
+          .map { refuse(id: request.id, $0) }
       case .locate(let version):
         let (found, newest) = store.withLock { store in
           (

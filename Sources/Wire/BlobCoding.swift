@@ -3,14 +3,15 @@
 import Documents
 import Experience
 
-private enum BlobRequestKind: String, CaseIterable { case locate, chunk }
-private enum BlobReplyKind: String, CaseIterable { case located, chunk, refused }
+private enum BlobRequestKind: String, CaseIterable { case locate, chunk, probe }
+private enum BlobReplyKind: String, CaseIterable { case located, chunk, probed, refused }
 
 extension BlobRequest: WireBody {
   var kind: String {
     switch self {
     case .locate: BlobRequestKind.locate.rawValue
     case .chunk: BlobRequestKind.chunk.rawValue
+    case .probe: BlobRequestKind.probe.rawValue
     }
   }
 
@@ -19,15 +20,20 @@ extension BlobRequest: WireBody {
     case .locate(let version): optional("version", version.map(Document.integer))
     case .chunk(let digest, let offset, let count):
       [("digest", .digest(digest)), ("offset", .integer(offset)), ("count", .integer(count))]
+    case .probe(let probe): probe.members
     }
+  }
+
+  var payloadCount: Int {
+    if case .probe = self { 1 } else { 0 }
   }
 
   static func read(
     _ control: ControlFrame, frames: inout [[UInt8]]
   ) throws(Refusal) -> BlobRequest {
+    let request: BlobRequest
     do throws(DocumentError) {
       let body = control.body
-      let request: BlobRequest
       switch try control.kind(among: BlobRequestKind.self) {
       case .locate:
         request = .locate(
@@ -37,12 +43,14 @@ extension BlobRequest: WireBody {
           digest: try body.digest("digest"),
           offset: try body.integer("offset", in: 0...WireLimits.maximumBlobBytes),
           count: try body.integer("count", in: 1...WireLimits.maximumChunkBytes))
+      case .probe: request = .probe(try Probe(reading: body))
       }
       try control.finish()
-      return request
     } catch {
       throw Refusal(malformed: error)
     }
+    if case .probe = request { try Probe.check(frames) }
+    return request
   }
 }
 
@@ -51,6 +59,7 @@ extension BlobReply: WireBody {
     switch self {
     case .located: BlobReplyKind.located.rawValue
     case .chunk: BlobReplyKind.chunk.rawValue
+    case .probed: BlobReplyKind.probed.rawValue
     case .refused: BlobReplyKind.refused.rawValue
     }
   }
@@ -60,12 +69,16 @@ extension BlobReply: WireBody {
     case .located(let snapshot): snapshot.members
     case .chunk(let digest, let offset, let total):
       [("digest", .digest(digest)), ("offset", .integer(offset)), ("total", .integer(total))]
+    case .probed(let probed): probed.members
     case .refused(let refusal): Document.refusal(refusal)
     }
   }
 
   var payloadCount: Int {
-    if case .chunk = self { 1 } else { 0 }
+    switch self {
+    case .chunk, .probed: 1
+    case .located, .refused: 0
+    }
   }
 
   static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> BlobReply {
@@ -79,6 +92,7 @@ extension BlobReply: WireBody {
           digest: try body.digest("digest"),
           offset: try body.integer("offset", in: 0...WireLimits.maximumBlobBytes),
           total: try body.integer("total", in: 0...WireLimits.maximumBlobBytes))
+      case .probed: reply = .probed(try Probed(reading: body))
       case .refused: reply = .refused(try body.refusal())
       }
       try control.finish()
@@ -91,6 +105,7 @@ extension BlobReply: WireBody {
 
   /// A chunk lies within the blob it is of.
   private func check(_ frames: [[UInt8]]) throws(Refusal) {
+    if case .probed = self { try Probe.check(frames) }
     guard case .chunk(_, let offset, let total) = self, let bytes = frames.first else { return }
     guard bytes.count <= WireLimits.maximumChunkBytes, offset + bytes.count <= total else {
       throw Refusal(

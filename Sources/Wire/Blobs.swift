@@ -7,12 +7,15 @@ public enum BlobRequest: Equatable, Sendable {
   /// What is the encoded snapshot of this version (nil: the newest)?
   case locate(version: Int?)
   case chunk(digest: Digest, offset: Int, count: Int)
+  /// Measures the way here; the bytes are the payload frame.
+  case probe(Probe)
 }
 
 public enum BlobReply: Equatable, Sendable {
   case located(Snapshot)
   /// The bytes are the payload frame; `total` is the whole blob's size.
   case chunk(digest: Digest, offset: Int, total: Int)
+  case probed(Probed)
   case refused(Refusal)
 }
 

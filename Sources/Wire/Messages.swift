@@ -19,6 +19,8 @@ public enum Request: Equatable, Sendable {
   case commit(StepCommit)
   /// Anyone asks how the run stands.
   case status
+  /// Anyone measures the way here; the bytes are the message's one payload frame.
+  case probe(Probe)
 }
 
 /// An answer of replay.
@@ -35,6 +37,7 @@ public enum Reply: Equatable, Sendable {
   case lease(BatchLease)
   case committed(Committed)
   case status(Document)
+  case probed(Probed)
   case refused(Refusal)
 }
 

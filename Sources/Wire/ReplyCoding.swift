@@ -4,7 +4,7 @@ import Documents
 import Experience
 
 private enum ReplyKind: String, CaseIterable {
-  case welcome, tickets, fetch, wait, acknowledged, alive, lease, committed, status, refused
+  case welcome, tickets, fetch, wait, acknowledged, alive, lease, committed, status, probed, refused
 }
 
 extension Reply: WireBody {
@@ -20,6 +20,7 @@ extension Reply: WireBody {
       case .lease: .lease
       case .committed: .committed
       case .status: .status
+      case .probed: .probed
       case .refused: .refused
       }
     return kind.rawValue
@@ -47,6 +48,7 @@ extension Reply: WireBody {
     case .committed(let committed):
       [("step", .integer(committed.step)), ("isFinished", .bool(committed.isFinished))]
     case .status(let document): [("status", document)]
+    case .probed(let probed): probed.members
     case .refused(let refusal): Document.refusal(refusal)
     }
   }
@@ -56,7 +58,11 @@ extension Reply: WireBody {
   }
 
   var payloadCount: Int {
-    if case .lease(let lease) = self { lease.batch.count } else { 0 }
+    switch self {
+    case .lease(let lease): lease.batch.count
+    case .probed: 1
+    default: 0
+    }
   }
 
   static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Reply {
@@ -68,6 +74,7 @@ extension Reply: WireBody {
     } catch {
       throw Refusal(malformed: error)
     }
+    if case .probed = reply { try Probe.check(frames) }
     if case .welcome(var welcome) = reply {
       try welcome.lastCommit?.takeTrajectories(count: trajectoryCount, from: &frames)
       reply = .welcome(welcome)
@@ -111,6 +118,7 @@ extension Reply: WireBody {
         Committed(
           step: try body.versionNumber("step"), isFinished: try body.bool("isFinished")))
     case .status: return .status(try body.anything("status"))
+    case .probed: return .probed(try Probed(reading: body))
     case .refused: return .refused(try body.refusal())
     }
   }

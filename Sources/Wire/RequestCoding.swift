@@ -4,7 +4,7 @@ import Documents
 import Experience
 
 private enum RequestKind: String, CaseIterable {
-  case hello, tickets, submit, heartbeat, lease, commit, status
+  case hello, tickets, submit, heartbeat, lease, commit, status, probe
 }
 
 extension Request: WireBody {
@@ -18,6 +18,7 @@ extension Request: WireBody {
       case .lease: .lease
       case .commit: .commit
       case .status: .status
+      case .probe: .probe
       }
     return kind.rawValue
   }
@@ -35,6 +36,7 @@ extension Request: WireBody {
       [("step", .integer(request.step)), ("epoch", .integer(request.epoch))]
     case .commit(let commit): commit.members
     case .status: []
+    case .probe(let probe): probe.members
     }
   }
 
@@ -47,7 +49,10 @@ extension Request: WireBody {
   }
 
   var payloadCount: Int {
-    if case .submit = self { 1 } else { 0 }
+    switch self {
+    case .submit, .probe: 1
+    default: 0
+    }
   }
 
   static func read(_ control: ControlFrame, frames: inout [[UInt8]]) throws(Refusal) -> Request {
@@ -75,11 +80,13 @@ extension Request: WireBody {
         let commit = try StepCommit(reading: body, trajectoryCount: &trajectoryCount)
         request = .commit(commit)
       case .status: request = .status
+      case .probe: request = .probe(try Probe(reading: body))
       }
       try control.finish()
     } catch {
       throw Refusal(malformed: error)
     }
+    if case .probe = request { try Probe.check(frames) }
     if case .commit(var commit) = request {
       try commit.takeTrajectories(count: trajectoryCount, from: &frames)
       request = .commit(commit)

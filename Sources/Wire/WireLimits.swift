@@ -9,6 +9,11 @@ public enum WireLimits {
   public static let maximumPayloadFrames = 65_536
   /// Above this, heartbeats would wait behind a chunk on a thin link.
   public static let maximumChunkBytes = 1 << 20
+  /// Of one direction of a probe: as much as the largest chunk.
+  public static let maximumProbeBytes = 1 << 20
+  /// The same as a socket sees it: CURVE adds 33 bytes, and libzmq hangs up on a frame above its
+  /// limit without a word.
+  public static let maximumProbeFrameBytes = maximumProbeBytes + 1024
   /// A snapshot: 1 TiB is a model of 275 billion parameters in f32.
   public static let maximumBlobBytes = 1 << 40
   /// Ticket numbers, counters, milliseconds: sums of a few of them stay far inside 64 bits, and a

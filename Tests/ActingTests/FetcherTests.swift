@@ -33,6 +33,7 @@ struct MemoryServer {
       Envelope(id: request.id, body: .refused(Refusal(.gone, "the newest is \(newest ?? -1)")))
     }
     switch request.body {
+    case .probe: return gone()
     case .locate(let version):
       guard let snapshot = (version ?? newest).flatMap({ snapshots[$0] }) else { return gone() }
       return Envelope(id: request.id, body: .located(snapshot))

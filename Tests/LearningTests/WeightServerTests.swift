@@ -40,12 +40,12 @@ final class BlobClient {
       to: endpoint, peer: "the weight server", in: context, limits: limits)
   }
 
-  func ask(_ body: BlobRequest) throws -> Envelope<BlobReply> {
+  func ask(_ body: BlobRequest, payload: [[UInt8]] = []) throws -> Envelope<BlobReply> {
     let id = nextID
     nextID += 1
     return try Envelope<BlobReply>(
       decoding: client.exchange(
-        Envelope(id: id, body: body).encoded(),
+        Envelope(id: id, body: body, payload: payload).encoded(),
         matching: { (try? Envelope<BlobReply>(decoding: $0))?.id == id },
         deadlineMilliseconds: 5_000))
   }
@@ -91,6 +91,24 @@ final class BlobClient {
     try WeightServer(
       .init(weights: folder.weights, announce: folder.announce), files: files,
       keepCount: keepCount, log: .silent)
+  }
+
+  @Test func `a probe is answered between chunks, and neither is changed by the other`() throws {
+    let server = try server()
+    defer { server.stop() }
+    let blob = Self.bytes(100_000)
+    let snapshot = server.publish(Self.version(7), bytes: blob)
+    let client = try BlobClient(server.weightsEndpoint, context)
+    for round in 1...3 {
+      let probed = try client.ask(
+        .probe(Probe(answerBytes: 4000)), payload: [[UInt8](repeating: 1, count: round)])
+      #expect(probed.body == .probed(Probed(service: "weights", receivedBytes: round)))
+      #expect(probed.payload.map(\.count) == [4000])
+      let chunk = try client.ask(.chunk(digest: snapshot.blob, offset: 0, count: 100_000))
+      #expect(chunk.payload == [blob])
+    }
+    #expect(server.counters.probes == 3 && server.counters.probeBytes == 3 * 4000 + 6)
+    #expect(server.counters.bytesServed == 300_000)
   }
 
   @Test func `a published version is located and its chunks are its bytes`() throws {

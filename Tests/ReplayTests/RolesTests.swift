@@ -76,6 +76,7 @@ import Wire
           version: PolicyVersion(lineage: "x", number: 1, digest: Digest(of: [1])),
           stateDigest: Digest(of: [1]), checkpoint: nil, trajectories: [])), ["learner"]
     ), (.status, ["actor", "learner", "looker"]),
+    (.probe(Probe(answerBytes: 1)), ["actor", "learner", "looker"]),
   ]
 
   @Test func `a key may ask what its role asks, and nothing else`() throws {
@@ -83,14 +84,19 @@ import Wire
     for role in ["actor", "learner", "looker"] {
       for (request, roles) in Self.matrix {
         // A connection of its own each: a hello must not decide about the next request.
-        let payload: [[UInt8]] = if case .submit = request { [[1]] } else { [] }
+        let payload: [[UInt8]] =
+          switch request {
+          case .submit, .probe: [[1]]
+          default: []
+          }
         let answer = try peer(role).ask(request, payload: payload).body
         #expect((answer.refusal == .role) == !roles.contains(role), "\(role): \(answer)")
         refused += answer.refusal == .role ? 1 : 0
       }
     }
-    // Of 27 pairs go on: 3 hellos, an actor's 2, a learner's 2, 3 heartbeats and 3 questions.
-    #expect(refused == 27 - 3 - 2 - 2 - 3 - 3)
+    // Of 30 pairs go on: 3 hellos, an actor's 2, a learner's 2, 3 heartbeats, 3 questions and 3
+    // probes.
+    #expect(refused == 30 - 3 - 2 - 2 - 3 - 3 - 3)
     let status = try peer("looker").status()
     #expect(status["turnedAway"]?["other-role"]?.value == .integer(refused))
     #expect(status["turnedAway"]?["keys"] == .bool(true))

@@ -166,6 +166,20 @@ import Wire
     try harness.end()
   }
 
+  @Test func `a probe is answered with as many bytes as it wants, counted, and needs no hello`()
+    throws
+  {
+    let harness = try running()
+    let peer = try TestPeer(harness)
+    let answer = try peer.ask(
+      .probe(Probe(answerBytes: 70_000)), payload: [[UInt8](repeating: 7, count: 5)])
+    #expect(answer.body == .probed(Probed(service: "replay", receivedBytes: 5)))
+    #expect(answer.payload.map(\.count) == [70_000])
+    let service = try peer.status()["service"]
+    #expect(service?["probes"] == 1 && service?["probeBytes"] == 70_005)
+    try harness.end()
+  }
+
   @Test func `groups beyond the queue's bytes and the message's are refused, not kept`() throws {
     let harness = try running([
       "replay.maximumQueuedBytes=4096", "replay.maximumGroupBytes=4096",

@@ -222,6 +222,7 @@ struct Transcript {
     case .lease(let batch): "lease \(batch.step)"
     case .committed(let committed): "committed \(committed.step)"
     case .status: "status"
+    case .probed: "probed"
     case .refused(let refusal): "refused \(refusal.code.rawValue)"
     }
   }

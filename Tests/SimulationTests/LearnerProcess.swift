@@ -284,6 +284,8 @@ final class LearnerProcess: Process {
   private func reply(to request: Envelope<BlobRequest>) -> Envelope<BlobReply> {
     let gone = Envelope(id: request.id, body: BlobReply.refused(Refusal(.gone, "not served")))
     switch request.body {
+    // No actor probes.
+    case .probe: return gone
     case .locate(let number):
       let found = (number ?? served.keys.max()).flatMap { served[$0] }
       return found.map { Envelope(id: request.id, body: .located($0.snapshot)) } ?? gone

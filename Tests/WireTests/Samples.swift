@@ -54,6 +54,8 @@ enum Samples {
     Envelope(id: 6, body: .commit(commit(trajectories, checkpoint: "step-000007"))),
     Envelope(id: 6, body: .commit(commit([]))),
     Envelope(id: 7, body: .status),
+    Envelope(id: 8, body: .probe(Probe(answerBytes: 64)), payload: [[1, 2]]),
+    Envelope(id: 8, body: .probe(Probe(answerBytes: 0)), payload: [[]]),
   ]
 
   /// With its clock and with spans of each end of the numbers.
@@ -134,6 +136,8 @@ enum Samples {
       Envelope(id: 5, body: .lease(BatchLease(step: 0, epoch: 0, tickets: []))),
       Envelope(id: 6, body: .committed(Committed(step: 3, isFinished: true))),
       Envelope(id: 7, body: .status(settings)),
+      Envelope(
+        id: 8, body: .probed(Probed(service: "replay", receivedBytes: 2)), payload: [[9]]),
     ]
     + Refusal.Code.allCases.map {
       Envelope(id: 8, body: .refused(Refusal($0, "because of \($0.rawValue)")))
@@ -146,12 +150,14 @@ enum Samples {
     Envelope(id: 1, body: .locate(version: 4)), Envelope(id: 1, body: .locate(version: nil)),
     Envelope(
       id: 2, body: .chunk(digest: digest, offset: 0, count: WireLimits.maximumChunkBytes)),
+    Envelope(id: 3, body: .probe(Probe(answerBytes: 5)), payload: [[1]]),
   ]
 
   static let blobReplies: [Envelope<BlobReply>] = [
     Envelope(id: 1, body: .located(snapshot)),
     Envelope(id: 2, body: .chunk(digest: digest, offset: 3, total: 5), payload: [[8, 9]]),
     Envelope(id: 2, body: .chunk(digest: digest, offset: 0, total: 0), payload: [[]]),
+    Envelope(id: 3, body: .probed(Probed(service: "weights", receivedBytes: 1)), payload: [[2]]),
     Envelope(id: 3, body: .refused(Refusal(.gone, "the newest is version 4"))),
   ]
 

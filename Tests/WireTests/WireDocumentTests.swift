@@ -47,7 +47,7 @@ import Wire
       return []
     }
     switch kind {
-    case "submit": return [[1]]
+    case "submit", "probe", "probed": return [[1]]
     case "chunk": return document["body"]?["total"] == nil ? [] : [[1]]
     case "lease":
       var count = 0
@@ -145,6 +145,7 @@ import Wire
       "maximumControlBytes": WireLimits.maximumControlBytes,
       "maximumPayloadFrames": WireLimits.maximumPayloadFrames,
       "maximumChunkBytes": WireLimits.maximumChunkBytes,
+      "maximumProbeBytes": WireLimits.maximumProbeBytes,
       "maximumBlobBytes": WireLimits.maximumBlobBytes,
       "maximumNumber": WireLimits.maximumNumber, "maximumVersion": WireLimits.maximumVersion,
       "maximumNameBytes": WireLimits.maximumNameBytes,

@@ -1,4 +1,5 @@
-// forage bench WHAT: one role alone on made data, beside what the machine gives at most.
+// forage bench WHAT: one role alone on made data, or one link, beside what the machine gives at
+// most.
 //
 // Machines are shared and noisy, so every figure is a median over repeats with its spread, the
 // limits are measured between the repeats, and a share compares what ran side by side.
@@ -9,17 +10,21 @@ import Operations
 enum BenchCommand: Command {
   static let usage = Usage(
     "forage bench",
-    "Measures one role alone on made data: WHAT is generate (tokens sampled), step (a learner's "
-      + "step), ledger (groups on the disk), weights (a version on its way to actors), disk "
-      + "(commits and files made safe), or spans (what noting all this costs a run).",
+    "Measures one part alone: WHAT is generate (tokens sampled), step (a learner's step), ledger "
+      + "(groups on the disk), weights (a version on its way to actors), disk (commits and files "
+      + "made safe), link (round trips and bytes a second to another host) or spans (what noting "
+      + "all this costs a run).",
     positionals: [
-      .init("WHAT", "generate, step, ledger, weights, disk or spans"),
+      .init("WHAT", "generate, step, ledger, weights, disk, link or spans"),
       .init(
-        "DIR", "ledger, disk: the folder whose disk is measured, . by default; spans: a run's",
-        isRequired: false),
+        "DIR|ADDRESS",
+        "ledger, disk: the folder whose disk is measured, . by default; spans: a run's; link: "
+          + "tcp://HOST:PORT of replay, of the weights or of the far end, or the folder of a run "
+          + "of this host", isRequired: false),
+      .init("ADDRESS", "link: another one, measured after the first", isRequired: false),
     ],
     options: BenchKind.options + [
-      .value("repeats", "N", "measurements a figure is the median of; 5 by default"),
+      .value("repeats", "N", "measurements a figure is the median of; 5 by default, link: 3"),
       .flag("json", "one document with every sample and the machine, instead of the table"),
     ],
     example: "forage bench generate --batch 256 --prompt 12 --new 12")
@@ -37,7 +42,10 @@ enum BenchCommand: Command {
             + (near.map { "; did you mean \($0)?" } ?? "")))
     }
     try kind.refuseOthersOptions(arguments)
-    let repeats = try arguments.integer("repeats", in: 1...1000) ?? 5
+    if kind == .link, let address = arguments.value("listen") {
+      return try listen(address, arguments)
+    }
+    let repeats = try arguments.integer("repeats", in: 1...1000) ?? (kind == .link ? 3 : 5)
     let report =
       switch kind {
       case .generate: try GenerateBench(arguments).run(repeats: repeats)
@@ -46,16 +54,32 @@ enum BenchCommand: Command {
       case .weights: try WeightsBench(arguments).run(repeats: repeats)
       case .disk: try DiskBench(arguments).run(repeats: repeats)
       case .spans: try SpansBench(arguments).run(repeats: repeats)
+      case .link: try LinkBench(arguments).run(repeats: repeats)
       }
     Terminal.write(
       arguments.flag("json") ? JSON.write(report.document, pretty: true) + "\n" : report.text)
+    return .success
+  }
+
+  /// The far end of a link, until a signal.
+  private static func listen(_ text: String, _ arguments: Arguments) throws -> ExitCode {
+    if let place = arguments.positional(1) {
+      throw ArgumentError(program: usage.program, fact: .unexpectedPositional(place))
+    }
+    guard let address = LinkAddress(text) else {
+      throw arguments.bad("listen", text, "tcp://HOST:PORT, 0.0.0.0 for every network of this host")
+    }
+    let signals = try SignalWatch()
+    let end = try LinkEnd(address, keys: arguments.value("keys"))
+    Terminal.write(end.sentence + "\n")
+    try end.run(signals)
     return .success
   }
 }
 
 /// What is measured, and which options it takes.
 enum BenchKind: String, CaseIterable {
-  case generate, step, ledger, weights, disk, spans
+  case generate, step, ledger, weights, disk, link, spans
 
   /// Each with those who take it.
   private static let table: [(kinds: [BenchKind], option: Usage.Option)] = [
@@ -85,9 +109,23 @@ enum BenchKind: String, CaseIterable {
       .value("bytes", "N", "ledger: about so many a group; disk: of a row; 4096 by default")
     ),
     (
-      [.weights, .disk],
-      .value("megabytes", "N", "weights: of a version; disk: of a file; 256 of 10^6 bytes")
+      [.weights, .disk, .link],
+      .value("megabytes", "N", "weights, link: of a version; disk: of a file; 256 of 10^6 bytes")
     ),
+    (
+      [.link],
+      .value("listen", "ADDRESS", "link: be the far end, at tcp://HOST:PORT and two ports more")
+    ),
+    (
+      [.link],
+      .value("keys", "FILE", "link: the key to measure under; with --listen a folder of keys")
+    ),
+    (
+      [.link],
+      .value("sizes", "LIST", "link: bytes of a message, 64 to 67108864; 64,4096,... by default")
+    ),
+    ([.link], .value("seconds", "S", "link: of one figure; 0.5 by default")),
+    ([.link], .value("parallel", "N", "link: connections at once, 2 to 4; 4 by default")),
     ([.weights], .value("transport", "NAME", "weights: tcp (the default) or ipc")),
   ]
 
@@ -102,8 +140,10 @@ enum BenchKind: String, CaseIterable {
         fact: .unexpectedPositional(
           "--\(option.name), an option of \(kinds.map(\.rawValue).joined(separator: " and ")),"))
     }
-    if ![.ledger, .disk, .spans].contains(self), let folder = arguments.positional(1) {
-      throw ArgumentError(program: arguments.usage.program, fact: .unexpectedPositional(folder))
+    let places = self == .link ? 2 : [.ledger, .disk, .spans].contains(self) ? 1 : 0
+    for index in 1...2 where index > places {
+      guard let word = arguments.positional(index) else { continue }
+      throw ArgumentError(program: arguments.usage.program, fact: .unexpectedPositional(word))
     }
   }
 }

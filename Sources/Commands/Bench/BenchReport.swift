@@ -46,6 +46,8 @@ package struct BenchReport {
   package var figures: [BenchFigure]
   /// The closing sentence.
   package var sentence: String
+  /// Lines that tell the figures better than one a line would.
+  package var table: [String]?
 
   package init(
     what: String, settings: [(String, Document)], figures: [BenchFigure], sentence: String
@@ -57,6 +59,11 @@ package struct BenchReport {
   }
 
   package var text: String {
+    (table ?? lines).joined(separator: "\n") + "\n\n\(sentence)\n"
+  }
+
+  /// The figures, one a line.
+  var lines: [String] {
     var table = TextTable([
       ("", .left), ("median", .right), ("min", .right), ("max", .right), ("", .left),
     ])
@@ -66,7 +73,7 @@ package struct BenchReport {
         BenchNumber.text(figure.greatest), figure.unit,
       ])
     }
-    return table.lines().joined(separator: "\n") + "\n\n\(sentence)\n"
+    return table.lines()
   }
 
   package var document: Document {

@@ -66,6 +66,9 @@ extension ReplayService {
     case .lease(let request): try feed(.lease(asker, request))
     case .commit(let commit): try feed(.commit(asker, commit))
     case .status: try send(.status(statusDocument()), to: asker)
+    case .probe(let probe):
+      let refusal = probes.take(probe, id: asker.id, payload: envelope.payload, from: peer)
+      if let refusal { try send(.refused(refusal), to: asker) }
     }
   }
 
@@ -161,6 +164,14 @@ extension ReplayService {
   }
 
   // MARK: Out
+
+  /// After everything else of a turn, so that a group never waits for more than one turn of them.
+  func answerProbes() throws {
+    for answer in probes.takeTurn() {
+      try send(
+        .probed(answer.body), to: Asker(answer.asker, answer.id), payload: [answer.payload])
+    }
+  }
 
   /// A reply a peer has no room for, or that nobody waits for any more, is lost and counted: every
   /// request is safe to ask again.

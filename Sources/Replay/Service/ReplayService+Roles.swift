@@ -1,7 +1,7 @@
 // Under keys: what the key of a message allows. The role comes from the list of the allowed, bound
 // to the key that libzmq authenticated; what a hello says of itself must agree with it.
 //
-// Sent by a connection     hello as       tickets  submit  heartbeat  lease  commit  status
+// Sent by a connection     hello as       tickets  submit  heartbeat  lease  commit  status, probe
 // under the key of
 //   an actor               actor          yes      yes     yes        no     no      yes
 //   a learner              learner        no       no      yes        yes    yes     yes
@@ -28,7 +28,7 @@ extension ReplayService {
     }
     let isAllowed: Bool =
       switch request {
-      case .hello, .status, .heartbeat: true
+      case .hello, .status, .probe, .heartbeat: true
       case .tickets, .submit: entry.role == .actor
       case .lease, .commit: entry.role == .learner
       }
@@ -79,6 +79,7 @@ extension Request {
     case .lease: "lease"
     case .commit: "commit"
     case .status: "status"
+    case .probe: "probe"
     }
   }
 }

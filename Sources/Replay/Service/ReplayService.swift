@@ -66,6 +66,7 @@ package final class ReplayService {
   private var nextAction = 0
 
   var counters = ServiceCounters()
+  var probes = ProbeDesk<Peer>(service: "replay")
   private(set) var freeBytes = Int.max
   private(set) var reserveBytes = 0
   private(set) var isDiskLow = false
@@ -109,7 +110,7 @@ package final class ReplayService {
 
     var limits = SocketLimits()
     limits.maximumFrameBytes = max(
-      settings.replay.maximumGroupBytes, WireLimits.maximumControlBytes)
+      settings.replay.maximumGroupBytes, WireLimits.maximumProbeFrameBytes)
     limits.maximumMessageBytes = Limits.maximumMessageBytes
     limits.sendQueueMessages = Limits.sendQueueMessages
     limits.receiveQueueMessages = min(
@@ -170,6 +171,7 @@ package final class ReplayService {
       try poller.wait(timeoutMilliseconds: pollMilliseconds)
       try readMessages()
       try flushIfDue()
+      try answerProbes()
       try keepRoomToFold()
       try tickIfDue()
       // The end of the supervisor's pipe shows as an error condition, not as something to read.
@@ -200,6 +202,7 @@ package final class ReplayService {
   }
 
   private var pollMilliseconds: Int {
+    if !probes.isEmpty { return 0 }
     let now = MonotonicClock.now
     var due = nextTick
     if !pending.isEmpty { due = min(due, pendingSince + commitWaitNanoseconds) }
