@@ -34,6 +34,7 @@ def move(source, target, delay):
 
 
 def main():
+    sys.setswitchinterval(1e-4)
     port, service, delay = int(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     host, _, far = service.rpartition(":")
     listener = socket.create_server(("127.0.0.1", port))

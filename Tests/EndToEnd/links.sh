@@ -34,24 +34,29 @@ listen() {
 }
 shape() {
   for side in "in_head fgfh$$" "in_other fgfo$$"; do
-    ${side% *} tc qdisc replace dev "${side#* }" root tbf rate "$1" burst 32kb latency 50ms
+    ${side% *} tc qdisc replace dev "${side#* }" root tbf rate "$1" burst 32kb latency 300ms
   done
 }
 
 listen $head 47000
-# Delay: a proxy holds every byte for 20 ms each way. Only the greeting's port goes through it, so
-# only bare TCP is late, and ZeroMQ beside it is not.
-in_head python3 Tests/EndToEnd/delay.py 47010 127.0.0.1:47000 0.020 &
-in_head python3 Tests/EndToEnd/delay.py 47011 127.0.0.1:47001 0.020 &
-sleep 0.5
-in_head "$forage" bench link tcp://127.0.0.1:47010 --sizes 64 --json > "$work/delay" \
-  2>> "$work/progress" || fail "a delayed link"
-delayed=$(figure "$work/delay" "tcp 64 B round trip p50")
-between "a round trip of twice 20 ms" "$delayed" 40 41
+# Delay: a proxy holds every byte for 20 ms each way, for bare TCP and for ZeroMQ. Ahead of what
+# else runs on this machine, whose turns are no part of the delay.
+first=(chrt -f 20)
+"${first[@]}" true 2> /dev/null || first=(nice -n 0)
+ip netns exec $head "${first[@]}" python3 Tests/EndToEnd/delay.py 47010 127.0.0.1:47000 0.020 &
+ip netns exec $head "${first[@]}" python3 Tests/EndToEnd/delay.py 47011 127.0.0.1:47001 0.020 &
+sleep 1
+delayed=()
+for way in "tcp 47010" "zeromq 47011"; do
+  in_head "${first[@]}" "$forage" bench link tcp://127.0.0.1:${way#* } --sizes 64 --repeats 1 \
+    --json > "$work/delay" 2>> "$work/progress" || { cat "$work/progress"; fail "a delayed link"; }
+  delayed+=("$(figure "$work/delay" "${way% *} 64 B round trip p50")")
+  between "a round trip of twice 20 ms by ${way% *}" "${delayed[-1]}" 40 41
+done
 
 # Rate: 10 Mbit/s on the wire, of which a full packet's headers are 4.4 %.
 shape 10mbit
-in_other "$forage" bench link tcp://10.78.0.1:47000 --sizes 64,65536 --seconds 2 --repeats 1 \
+in_other "$forage" bench link tcp://10.78.0.1:47000 --sizes 64,65536 --seconds 5 --repeats 1 \
   --json > "$work/thin" 2>> "$work/progress" || fail "a thin link"
 thin=()
 for name in "tcp 64 KiB there" "tcp 64 KiB back" "zeromq 64 KiB there" "zeromq 64 KiB back"; do
@@ -75,7 +80,9 @@ in_other "$forage" bench link tcp://10.78.0.1:47000 --sizes 64,1048576 --seconds
 ours=$(figure "$work/fast" "tcp 1 MiB there")
 between "TCP in MB/s, beside iperf3's $theirs" "$ours" \
   "$(awk "BEGIN { print 0.9 * $theirs }")" "$(awk "BEGIN { print 1.1 * $theirs }")"
-for side in "in_head fgfh$$" "in_other fgfo$$"; do ${side% *} tc qdisc del dev "${side#* }" root; done
+for side in "in_head fgfh$$" "in_other fgfo$$"; do
+  ${side% *} tc qdisc del dev "${side#* }" root
+done
 
 # Bad input: one sentence, and a status that is not 0.
 refused() {
@@ -122,5 +129,5 @@ for service in 47030 47031; do
 done
 wait $job || { cat "$work/live.out"; fail "the measured run failed"; }
 [ "$(final_digest live)" = "$(final_digest alone)" ] || fail "measuring changed the weights"
-echo "twice 20 ms: $delayed ms; 10 Mbit/s: ${thin[*]}; iperf3 $theirs MB/s, here $ours;" \
+echo "twice 20 ms: ${delayed[*]} ms; 10 Mbit/s: ${thin[*]}; iperf3 $theirs MB/s, here $ours;" \
   "a live run was measured and its weights are the same"
