@@ -12,21 +12,23 @@ enum BenchCommand: Command {
     "forage bench",
     "Measures one part alone: WHAT is generate (tokens sampled), step (a learner's step), ledger "
       + "(groups on the disk), weights (a version on its way to actors), disk (commits and files "
-      + "made safe), link (round trips and bytes a second to another host) or spans (what noting "
-      + "all this costs a run).",
+      + "made safe), link (round trips and bytes a second to another host), loop (what bounds a "
+      + "run of these settings, and what more actors or another link would bring) or spans (what "
+      + "noting all this costs a run).",
     positionals: [
-      .init("WHAT", "generate, step, ledger, weights, disk, link or spans"),
+      .init("WHAT", "generate, step, ledger, weights, disk, link, loop or spans"),
       .init(
-        "DIR|ADDRESS",
+        "DIR|ADDRESS|CONFIG",
         "ledger, disk: the folder whose disk is measured, . by default; spans: a run's; link: "
           + "tcp://HOST:PORT of replay, of the weights or of the far end, or the folder of a run "
-          + "of this host", isRequired: false),
+          + "of this host; loop: a settings file", isRequired: false),
       .init("ADDRESS", "link: another one, measured after the first", isRequired: false),
     ],
     options: BenchKind.options + [
       .value("repeats", "N", "measurements a figure is the median of; 5 by default, link: 3"),
       .flag("json", "one document with every sample and the machine, instead of the table"),
     ],
+    takesOverrides: true,
     example: "forage bench generate --batch 256 --prompt 12 --new 12")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
@@ -42,6 +44,10 @@ enum BenchCommand: Command {
             + (near.map { "; did you mean \($0)?" } ?? "")))
     }
     try kind.refuseOthersOptions(arguments)
+    if kind != .loop, let override = arguments.overrides.first {
+      throw ArgumentError(
+        program: usage.program, fact: .unexpectedPositional("--\(override), a setting of loop,"))
+    }
     if kind == .link, let address = arguments.value("listen") {
       return try listen(address, arguments)
     }
@@ -55,6 +61,7 @@ enum BenchCommand: Command {
       case .disk: try DiskBench(arguments).run(repeats: repeats)
       case .spans: try SpansBench(arguments).run(repeats: repeats)
       case .link: try LinkBench(arguments).run(repeats: repeats)
+      case .loop: try LoopBench(arguments).run(repeats: repeats)
       }
     Terminal.write(
       arguments.flag("json") ? JSON.write(report.document, pretty: true) + "\n" : report.text)
@@ -79,7 +86,7 @@ enum BenchCommand: Command {
 
 /// What is measured, and which options it takes.
 enum BenchKind: String, CaseIterable {
-  case generate, step, ledger, weights, disk, link, spans
+  case generate, step, ledger, weights, disk, link, loop, spans
 
   /// Each with those who take it.
   private static let table: [(kinds: [BenchKind], option: Usage.Option)] = [
@@ -126,6 +133,11 @@ enum BenchKind: String, CaseIterable {
     ),
     ([.link], .value("seconds", "S", "link: of one figure; 0.5 by default")),
     ([.link], .value("parallel", "N", "link: connections at once, 2 to 4; 4 by default")),
+    (
+      [.loop],
+      .value("link", "RATE", "loop: from learner to actors, as 100Mbit or 12MB; none by default")
+    ),
+    ([.loop], .value("round-trip", "MS", "loop: of that link, in milliseconds; 0 by default")),
     ([.weights], .value("transport", "NAME", "weights: tcp (the default) or ipc")),
   ]
 
@@ -140,7 +152,7 @@ enum BenchKind: String, CaseIterable {
         fact: .unexpectedPositional(
           "--\(option.name), an option of \(kinds.map(\.rawValue).joined(separator: " and ")),"))
     }
-    let places = self == .link ? 2 : [.ledger, .disk, .spans].contains(self) ? 1 : 0
+    let places = self == .link ? 2 : [.ledger, .disk, .spans, .loop].contains(self) ? 1 : 0
     for index in 1...2 where index > places {
       guard let word = arguments.positional(index) else { continue }
       throw ArgumentError(program: arguments.usage.program, fact: .unexpectedPositional(word))

@@ -1,5 +1,9 @@
-// forage bench weights: how fast a version reaches several actors, by the weight server and the
-// fetcher of a real run, digest included; beside it the same bytes as bare ZeroMQ messages.
+// forage bench weights: how fast a version reaches several actors and is what they sample with, by
+// the weight server, the fetcher and the transformer of a real run, digests included: bare and
+// under keys; beside it the same bytes as bare ZeroMQ messages.
+//
+// An actor samples on while a version comes; it stands still only while it swaps. So the pause is
+// told apart from the whole.
 
 import Acting
 import Digests
@@ -8,14 +12,18 @@ import Experience
 import Learning
 import Messaging
 import Operations
+import Policy
 import Wire
 
 struct WeightsBench {
   private static let megabyte = 1_000_000
+  /// Of a made version's model.
+  private static let (layers, vocabulary, headSize) = (8, 1024, 32)
 
   private let megabytes: Int
   private let actors: Int
   private let transport: String
+  private let configuration: ModelConfiguration
 
   init(_ arguments: Arguments) throws {
     megabytes = try arguments.integer("megabytes", in: 1...65_536) ?? 256
@@ -24,8 +32,8 @@ struct WeightsBench {
     guard ["tcp", "ipc"].contains(transport) else {
       throw arguments.bad("transport", transport, "tcp or ipc")
     }
-    // The server's copy, and each actor's, which is copied once more as its digest is taken.
-    let needed = (1 + 2 * actors) * megabytes * Self.megabyte
+    // The model, its copy, the bytes served; each actor's bytes, tensors and weights.
+    let needed = (3 + 3 * actors) * megabytes * Self.megabyte
     let free = Machine.availableMemoryBytes
     guard needed < free else {
       throw Failure(
@@ -33,58 +41,123 @@ struct WeightsBench {
         happened: "that may take \(needed >> 20) MiB, and \(free >> 20) MiB are free",
         remedy: "lower --megabytes or --actors", exitCode: .unavailable)
     }
+    configuration = Self.shape(of: megabytes * Self.megabyte)
+  }
+
+  /// The widest model whose weights are no more than so many bytes.
+  private static func shape(of bytes: Int) -> ModelConfiguration {
+    func shape(_ heads: Int) -> ModelConfiguration {
+      ModelConfiguration(
+        vocabularySize: vocabulary, hiddenSize: heads * headSize,
+        feedForwardSize: 3 * heads * headSize, layers: layers, heads: heads, keyValueHeads: heads,
+        maximumPositions: 64)
+    }
+    var heads = 1
+    while 4 * shape(heads + 1).parameterCount <= bytes { heads += 1 }
+    return shape(heads)
+  }
+
+  /// What the actors of one repeat took, seconds each.
+  private struct Reached {
+    /// Until all bytes were there and checked.
+    var fetched: [Double]
+    /// From there to weights that sample.
+    var paused: [Double]
+    /// Until then.
+    var swapped: [Double]
   }
 
   func run(repeats: Int) throws -> BenchReport {
     let folder = try BenchFolder(in: "/tmp")
-    let count = megabytes * Self.megabyte
-    BenchProgress.say("\(megabytes) MB to \(actors) actors over \(transport)")
-    let server = try WeightServer(
-      .init(weights: address("weights", folder), announce: address("announce", folder)),
-      files: [], keepCount: 1, log: .silent)
-    defer { server.stop() }
-    let version = PolicyVersion(lineage: "bench", number: 0, digest: Digest(of: []))
-    let bytes = RawTransfer.bytes(count)
-    server.publish(version, bytes: bytes)
-    var served: [[Double]] = []
+    let keys = try KeyStore(making: "\(folder.path)/keys")
+    _ = try keys.makeOwn()
+    let policy = CPUTransformer(configuration: configuration, threads: 1)
+    policy.initialize(seed: 1)
+    let version = PolicyVersion(lineage: "bench", number: 0, digest: policy.digest())
+    let encoding = MonotonicClock.now
+    let bytes = SnapshotCodec.encode(policy.copyWeights(), version: version)
+    let encode = MonotonicClock.seconds(since: encoding)
+    BenchProgress.say(
+      "\(BenchNumber.text(Double(bytes.count) / 1e6)) MB to \(actors) actors over \(transport)")
+    let open = try server("open", folder, .none)
+    let locked = try server("locked", folder, .keys(keys.folder))
+    defer {
+      open.stop()
+      locked.stop()
+    }
+    open.publish(version, bytes: bytes)
+    locked.publish(version, bytes: bytes)
+    var bare: [Reached] = []
+    var curve: [Reached] = []
     var raw: [[Double]] = []
     var digests: [Double] = []
     for index in 0..<repeats {
-      served.append(try fetch(from: server.weightsEndpoint, version: version, count: count))
+      bare.append(try reach(open.weightsEndpoint, version, bytes.count, keys: nil))
+      curve.append(
+        try reach(locked.weightsEndpoint, version, bytes.count, keys: keys.folder.client(.actor)))
       raw.append(
-        try RawTransfer.race(to: actors, at: address("raw-\(index)", folder), count: count))
+        try RawTransfer.race(to: actors, at: address("raw-\(index)", folder), count: bytes.count))
       let start = MonotonicClock.now
       _ = Digest(of: bytes)
       digests.append(MonotonicClock.seconds(since: start))
       BenchProgress.repeated(
         index, of: repeats,
-        "\(BenchNumber.text(served[index].max()!)) s to the last actor, "
+        "\(BenchNumber.text(bare[index].swapped.max()!)) s to the last actor, "
+          + "\(BenchNumber.text(curve[index].swapped.max()!)) s under keys, "
           + "\(BenchNumber.text(raw[index].max()!)) s as bare messages")
     }
-    return report(served, raw, digests)
+    let served = Double(open.counters.bytesServed) / Double(repeats)
+    return report(
+      bytes.count, bare, curve, raw, digests: digests, encode: encode, served: served)
+  }
+
+  private func server(
+    _ name: String, _ folder: BenchFolder, _ protection: Protection
+  ) throws -> WeightServer {
+    try WeightServer(
+      .init(
+        weights: address("\(name)-w", folder), announce: address("\(name)-a", folder),
+        protection: protection), files: [], keepCount: 1, log: .silent)
   }
 
   private func address(_ name: String, _ folder: BenchFolder) -> String {
     transport == "tcp" ? "tcp://127.0.0.1:*" : "ipc://\(folder.path)/\(name)"
   }
 
-  /// Seconds each actor took until it held the whole version, its digest checked.
-  private func fetch(
-    from endpoint: String, version: PolicyVersion, count: Int
-  ) throws -> [Double] {
-    try StartingLine.race(actors, name: "actor") { index, line in
-      let client = try DealerClient(to: endpoint, peer: "the weights", in: MessagingContext())
+  private func reach(
+    _ endpoint: String, _ version: PolicyVersion, _ count: Int, keys: ClientKeys?
+  ) throws -> Reached {
+    let marks = Monitor((0..<actors).map { _ in (fetch: Int64(0), swap: Int64(0)) })
+    let configuration = configuration
+    let swapped = try StartingLine.race(actors, name: "actor") { index, line in
+      let transformer = CPUTransformer(configuration: configuration, threads: 1)
+      let client = try DealerClient(
+        to: endpoint, peer: "the weights", in: MessagingContext(), keys: keys)
       // One answer, and the connection stands.
       _ = try client.exchange(
         Envelope(id: 0, body: BlobRequest.locate(version: nil)).encoded(), matching: { _ in true },
         deadlineMilliseconds: RawTransfer.patienceMilliseconds)
       try line.wait()
-      try Self.pump(client, version: version, count: count)
+      let bytes = try Self.pump(client, version: version, count: count)
+      let fetched = MonotonicClock.now
+      let (written, tensors) = try SnapshotCodec.decode(bytes)
+      try transformer.load(tensors)
+      guard written == version, transformer.digest() == version.digest else {
+        throw Failure(
+          "load", on: "\(version)", happened: "its tensors have another digest",
+          exitCode: .internal)
+      }
+      marks.withLock { $0[index] = (fetched, MonotonicClock.now) }
     }
+    let paused = marks.withLock { $0.map { Double($0.swap - $0.fetch) / 1e9 } }
+    return Reached(
+      fetched: zip(swapped, paused).map { $0 - $1 }, paused: paused, swapped: swapped)
   }
 
   /// Moves messages between the fetcher and its server until the version is there.
-  private static func pump(_ client: DealerClient, version: PolicyVersion, count: Int) throws {
+  private static func pump(
+    _ client: DealerClient, version: PolicyVersion, count: Int
+  ) throws -> [UInt8] {
     var fetcher = Fetcher(maximumFileBytes: 1, maximumSnapshotBytes: count)
     let poller = Poller()
     poller.add(client)
@@ -103,7 +176,7 @@ struct WeightsBench {
       }
       fetcher.receive(try Envelope<BlobReply>(decoding: frames), now: now())
       guard let outcome = fetcher.takeOutcome() else { continue }
-      if case .snapshot = outcome { return }
+      if case .snapshot(_, let bytes) = outcome { return bytes }
       throw Failure(
         "fetch", on: "\(version)", happened: "it came to \(outcome)", exitCode: .internal)
     }
@@ -113,27 +186,37 @@ struct WeightsBench {
   }
 
   private func report(
-    _ served: [[Double]], _ raw: [[Double]], _ digests: [Double]
+    _ count: Int, _ bare: [Reached], _ curve: [Reached], _ raw: [[Double]], digests: [Double],
+    encode: Double, served: Double
   ) -> BenchReport {
-    let each = BenchFigure(
-      "each actor", "MB/s", served.flatMap { $0.map { Double(megabytes) / $0 } })
-    let last = BenchFigure("to the last actor", "s", served.map { $0.max()! })
-    let bare = BenchFigure(
-      "bare ZeroMQ, each", "MB/s", raw.flatMap { $0.map { Double(megabytes) / $0 } })
-    let bareLast = BenchFigure("bare ZeroMQ, to the last", "s", raw.map { $0.max()! })
-    let digest = BenchFigure("digest alone", "MB/s", digests.map { Double(megabytes) / $0 })
+    let size = Double(count) / 1e6
+    func rates(_ seconds: [[Double]]) -> [Double] { seconds.flatMap { $0.map { size / $0 } } }
+    let each = BenchFigure("each actor", "MB/s", rates(bare.map(\.fetched)))
+    let last = BenchFigure("to the last actor", "s", bare.map { $0.fetched.max()! })
+    let pause = BenchFigure("pause of an actor", "s", bare.flatMap(\.paused))
+    let swap = BenchFigure("to the last actor's swap", "s", bare.map { $0.swapped.max()! })
+    let keyed = BenchFigure("under keys, to the last swap", "s", curve.map { $0.swapped.max()! })
     let share = BenchFigure(
-      "of bare ZeroMQ", "%", zip(served, raw).map { 100 * $1.max()! / $0.max()! })
+      "of bare ZeroMQ", "%", zip(bare, raw).map { 100 * $1.max()! / $0.fetched.max()! })
     return BenchReport(
       what: "weights",
       settings: [
-        ("megabytes", .integer(megabytes)), ("actors", .integer(actors)),
+        ("megabytes", .integer(megabytes)), ("version_bytes", .integer(count)),
+        ("encoding", .string(SnapshotCodec.encoding)), ("actors", .integer(actors)),
         ("transport", .string(transport)), ("piece_bytes", .integer(BlobAssembly.pieceBytes)),
         ("raw_chunk_bytes", .integer(RawTransfer.chunkBytes)),
       ],
-      figures: [each, last, bare, bareLast, share, digest],
+      figures: [
+        BenchFigure("encode", "s", [encode]), each, last, pause, swap,
+        BenchFigure("under keys, each", "MB/s", rates(curve.map(\.fetched))), keyed,
+        BenchFigure("bare ZeroMQ, each", "MB/s", rates(raw)),
+        BenchFigure("bare ZeroMQ, to the last", "s", raw.map { $0.max()! }), share,
+        BenchFigure("digest alone", "MB/s", digests.map { size / $0 }),
+        BenchFigure("bytes served a version", "MB", [served / 1e6]),
+      ],
       sentence: "A version of \(megabytes) MB is whole and checked at the last of \(actors) actors "
         + "after \(last.text), \(each.text) each: \(BenchNumber.percent(share.median / 100)) of "
-        + "the speed of bare ZeroMQ messages over \(transport).")
+        + "the speed of bare ZeroMQ messages over \(transport). The last samples with it after "
+        + "\(swap.text), \(keyed.text) under keys; each stands still for \(pause.text) of that.")
   }
 }
