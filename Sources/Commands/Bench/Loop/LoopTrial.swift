@@ -38,7 +38,7 @@ struct LoopTrial {
       + (overrides + [
         "learner.lagMax=0", "evaluation.every=0", "evaluation.finalPrompts=1",
         "run.steps=\(steps + Self.warmSteps)", "actor.count=\(actors)",
-        "actor.threads=\(actorThreads)", "learner.checkpointEvery=1000000", "network.listen=",
+        "actor.threads=\(actorThreads)", "learner.checkpointEvery=1000000",
       ]).map { "--\($0)" }
     let log = "\(folder).out"
     let child = try ChildProcess(
