@@ -152,6 +152,9 @@ package struct SimulatedTables {
     history.digests[commit.version.number] = commit.version.digest
     history.lastCommit = commit
     history.lastCommit?.trajectories = []
+    if commit.curriculum?.level == history.openings.count {
+      history.openings.append(commit.version.number)
+    }
     history.undelivered.removeAll { record.deliveredEvaluations.contains($0.version) }
     commits.append(commit)
     fates.append(record.fates)
@@ -189,6 +192,7 @@ package struct SimulatedTables {
       lineage: lineage, number: steps, digest: history.digests[steps]!)
     history.digests = history.digests.filter { $0.key <= steps }
     history.lastCommit = commits.last
+    history.openings.removeAll { $0 > steps }
     history.announcement = nil
     history.closedEvaluations = history.closedEvaluations.filter { $0.key <= steps }
     history.evaluationGroups = history.evaluationGroups.filter { $0.key <= steps }

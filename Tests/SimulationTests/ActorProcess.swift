@@ -247,7 +247,8 @@ final class ActorProcess: Process {
   private func submit(_ ticket: Ticket, _ version: PolicyVersion) throws {
     try mayDie()
     let salt = world.mutation == .samplesByChance ? "\(world.random.next())" : ""
-    let group = Work.group(ticket.key, version: version, actor: name, salt: salt, world.plan)
+    let group = Work.group(
+      ticket.key, level: ticket.level, version: version, actor: name, salt: salt, world.plan)
     let tokens = group.trajectories.reduce(0) { $0 + $1.completion.tokens.count }
     sampledTokens += tokens
     conversation.submit(

@@ -25,7 +25,8 @@ struct Checkpoint {
     let folder = "checkpoints/\(aside)"
     files.remove(folder)
     let model = SnapshotCodec.encode(policy.tensors, version: version)
-    let optimizer = Array("\(policy.updates)".utf8)
+    let pool = policy.pool
+    let optimizer = Array("\(policy.updates) \(pool.level) \(pool.count) \(pool.correct)".utf8)
     let state = Document.object([
       ("lineage", .string(version.lineage)), ("version", .integer(version.number)),
       ("digest", .string(version.digest.hexadecimal)), ("chain", .string(chain.hexadecimal)),
@@ -87,11 +88,13 @@ struct Checkpoint {
         try digest("optimizer") == Digest(of: optimizer)
       else { return nil }
     }
-    let updates = Int(String(decoding: optimizer, as: UTF8.self)) ?? 0
+    let numbers = String(decoding: optimizer, as: UTF8.self).split(separator: " ").map { Int($0) }
+    func number(_ index: Int) -> Int { index < numbers.count ? numbers[index] ?? 0 : 0 }
+    let pool = CurriculumState(level: number(1), count: number(2), correct: number(3))
     let tensors = (try? SnapshotCodec.decode(model).tensors) ?? []
     guard let chain = try digest("chain"), let claimed = try digest("digest") else { return nil }
     return Checkpoint(
-      policy: Work.Policy(tensors: tensors, updates: updates),
+      policy: Work.Policy(tensors: tensors, updates: number(0), pool: pool),
       version: PolicyVersion(
         lineage: try state.string("lineage"),
         number: try state.integer("version", in: 0...Int.max), digest: claimed), chain: chain)

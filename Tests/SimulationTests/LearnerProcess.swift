@@ -213,6 +213,7 @@ final class LearnerProcess: Process {
         ticket: $0.key.number, sample: 0, isTrained: true, advantage: 0, ratioLeast: 1,
         ratioMean: 1, ratioGreatest: 1, kl: 0, clippedShare: 0, entropy: 0)
     }
+    let pool = plan.curriculum == nil ? nil : taken.policy.pool
     let name = isDue ? Checkpoint.name(taken.version.number) : nil
     doing = "committing step \(step)"
     ask { epoch in
@@ -220,7 +221,7 @@ final class LearnerProcess: Process {
         StepCommit(
           step: step, epoch: epoch, outcome: taken.outcome, tickets: lease.tickets,
           version: taken.version, stateDigest: taken.chain, checkpoint: name,
-          trajectories: trained))
+          curriculum: pool, trajectories: trained))
     } then: { [unowned self] answer in
       guard case .committed(let committed) = answer.body, committed.step == step else {
         return try leave(answer.body)

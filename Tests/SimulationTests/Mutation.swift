@@ -25,4 +25,6 @@ enum Mutation: String, CaseIterable {
   case learnsWhoSampled
   /// After a reconnection an actor has lost what was not acknowledged, and says it holds it.
   case losesOutbox
+  /// After a restart replay grants tickets as if no level had been opened.
+  case forgetsLevels
 }

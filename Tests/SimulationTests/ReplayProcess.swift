@@ -24,14 +24,17 @@ final class ReplayProcess: Process {
   init(in world: World) {
     let plan = world.plan
     let tables = world.ledgerDisk.current
-    ledger = Ledger(
-      LedgerConfiguration(
-        run: "run", lineage: plan.lineage, settings: .object([]), groupsPerStep: plan.batch,
-        lagMax: plan.lagMax, steps: plan.steps, ticketLeaseNanoseconds: 4 * second,
-        evaluationEvery: plan.evaluationEvery, evaluationPrompts: 2,
-        evaluationSamples: plan.limits.groupSize),
-      history: world.mutation == .retiresTwice ? tables.historyRetiringTwice() : tables.history,
-      at: world.now)
+    var configuration = LedgerConfiguration(
+      run: "run", lineage: plan.lineage, settings: .object([]), groupsPerStep: plan.batch,
+      lagMax: plan.lagMax, steps: plan.steps, ticketLeaseNanoseconds: 4 * second,
+      evaluationEvery: plan.evaluationEvery, evaluationPrompts: 2,
+      evaluationSamples: plan.limits.groupSize)
+    configuration.curriculum = plan.curriculum
+    configuration.seed = plan.seed
+    var history =
+      world.mutation == .retiresTwice ? tables.historyRetiringTwice() : tables.history
+    if world.mutation == .forgetsLevels { history.openings = [0] }
+    ledger = Ledger(configuration, history: history, at: world.now)
     super.init("replay", in: world)
   }
 
@@ -110,7 +113,9 @@ final class ReplayProcess: Process {
     try feed(
       .arrived(
         asker,
-        Arrival(key: group.key, version: group.version, bytes: payload[0].count, tally: tally)))
+        Arrival(
+          key: group.key, version: group.version, bytes: payload[0].count, tally: tally,
+          level: group.level)))
   }
 
   private func read(_ blob: [UInt8], _ submission: Submission) throws(Refusal) -> TrajectoryGroup {

@@ -13,6 +13,8 @@ enum Work {
   struct Policy: Equatable {
     var tensors: [NamedTensor]
     var updates = 0
+    /// The pool of a curriculum; without one it stays as it is.
+    var pool = CurriculumState()
 
     var digest: Digest { Work.digest(tensors) }
   }
@@ -40,9 +42,10 @@ enum Work {
 
   /// `salt` is empty but where a mutation lets chance into it.
   static func group(
-    _ key: TicketKey, version: PolicyVersion, actor: String, salt: String, _ plan: Plan
+    _ key: TicketKey, level: Int?, version: PolicyVersion, actor: String, salt: String, _ plan: Plan
   ) -> TrajectoryGroup {
-    let source = Digest(of: Array("\(plan.seed) \(key) \(version.digest) \(salt)".utf8)).bytes
+    let address = "\(plan.seed) \(key) \(level ?? -1) \(version.digest) \(salt)"
+    let source = Digest(of: Array(address.utf8)).bytes
     let trajectories = (0..<plan.limits.groupSize).map { sample -> Trajectory in
       let count = 1 + Int(source[sample]) % plan.limits.maximumNewTokens
       let tokens = (0..<count).map { Int32(source[4 + $0 + 4 * sample]) % 64 }
@@ -59,7 +62,8 @@ enum Work {
       key: key, version: version, exercise: "\(key.number)", prompt: [1, 2],
       trajectories: trajectories, temperature: 1, seed: plan.seed, actor: actor,
       numericClass: "class",
-      times: RolloutTimes(ticketNanoseconds: 1, sampledNanoseconds: 2, judgedNanoseconds: 3))
+      times: RolloutTimes(ticketNanoseconds: 1, sampledNanoseconds: 2, judgedNanoseconds: 3),
+      level: level)
   }
 
   struct Step: Equatable {
@@ -81,13 +85,15 @@ enum Work {
       for trajectory in groups.flatMap(\.trajectories) {
         digester.update("\(trajectory.completion.tokens) \(trajectory.verdict.reward)")
       }
-      next = Policy(tensors: tensors(from: digester.finish()), updates: policy.updates + 1)
+      next.tensors = tensors(from: digester.finish())
+      next.updates += 1
     }
+    if let rules = plan.curriculum { next.pool = rules.advanced(policy.pool, by: groups) }
     let version = PolicyVersion(lineage: plan.lineage, number: step + 1, digest: next.digest)
     let digester = Digester()
     digester.update(chain.bytes)
     digester.update(version.digest.bytes)
-    digester.update("\(outcome.rawValue) \(next.updates)")
+    digester.update("\(outcome.rawValue) \(next.updates) \(next.pool)")
     return Step(policy: next, version: version, outcome: outcome, chain: digester.finish())
   }
 
@@ -101,8 +107,12 @@ enum Work {
     for step in 0..<plan.steps {
       let version = PolicyVersion(lineage: plan.lineage, number: step, digest: policy.digest)
       let groups = (step * plan.batch..<(step + 1) * plan.batch).map {
-        group(
-          TicketKey(purpose: .train, number: $0), version: version, actor: "", salt: "", plan)
+        // Synchronous: what the steps before have opened.
+        let level = plan.curriculum?.level(
+          ofTicket: $0, seed: plan.seed, open: policy.pool.level)
+        return group(
+          TicketKey(purpose: .train, number: $0), level: level, version: version, actor: "",
+          salt: "", plan)
       }
       let taken = train(policy, chain: chain, step: step, on: groups, plan)
       (policy, chain) = (taken.policy, taken.chain)

@@ -31,6 +31,8 @@ struct Plan {
   let actors: Int
   let checkpointEvery: Int
   let evaluationEvery: Int
+  /// Every other pair of seeds; levels open within a few steps.
+  let curriculum: CurriculumRules?
   let limits = GroupLimits(
     groupSize: 2, maximumPromptTokens: 4, maximumNewTokens: 4, vocabularySize: 64)
   let lineage = "line"
@@ -43,6 +45,9 @@ struct Plan {
     actors = 1 + random.below(2)
     checkpointEvery = 1 + random.below(3)
     evaluationEvery = random.chance(3) ? 2 : 0
+    curriculum =
+      seed / 2 % 2 == 1
+      ? CurriculumRules(levels: 3, threshold: 0.5, window: 2, newestShare: 0.5) : nil
   }
 }
 
