@@ -207,14 +207,16 @@ package final class Rollouts {
         exitCode: .settings)
     }
     // An evaluation's numbers are the same at every version: versions are compared in pairs.
-    let (samples, domain): (Int, RandomDomain) =
-      switch key.purpose {
-      case .train: (settings.sampling.groupSize, .train)
-      case .evaluate: (settings.evaluation.samples, .evaluate)
-      }
-    return GenerationRequest(
-      prompt: prompt, samples: samples, seed: settings.run.seed, domain: domain,
+    var request = GenerationRequest(
+      prompt: prompt, samples: settings.sampling.groupSize, seed: settings.run.seed, domain: .train,
       ticket: UInt64(key.number), temperature: Float(settings.sampling.temperature),
       maximumNewTokens: settings.sampling.maximumNewTokens, stopTokens: stopTokens)
+    if case .evaluate = key.purpose {
+      let evaluation = settings.evaluation
+      (request.samples, request.domain) = (evaluation.samples, .evaluate)
+      request.temperature = Float(evaluation.temperature)
+      request.cut = GenerationRequest.Cut(topK: evaluation.topK, topP: evaluation.topP)
+    }
+    return request
   }
 }

@@ -196,11 +196,14 @@ extension EvaluationSummary {
     var members: [(String, Document)] = [
       ("evaluation", .integer(version)), ("eval/prompts", .integer(prompts)),
       ("eval/samples", .integer(samples)), ("eval/reward", .number(reward)),
-      ("eval/pass@1", .number(strict)), ("eval/lenient", .number(lenient)),
-      ("eval/mean_length", .number(meanLength)),
+      ("eval/pass@1", .number(strict)), ("eval/pass@1_interval", .number(strictInterval)),
+      ("eval/lenient", .number(lenient)), ("eval/mean_length", .number(meanLength)),
     ]
     // With one sample both are the same number, and a key stands once.
-    if samples > 1 { members.append(("eval/pass@\(samples)", .number(passAtK))) }
+    if samples > 1 {
+      members.append(("eval/pass@\(samples)", .number(passAtK)))
+      members.append(("eval/pass@k_interval", .number(passAtKInterval)))
+    }
     return .object(members)
   }
 }

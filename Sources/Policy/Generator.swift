@@ -18,12 +18,14 @@ public struct GenerationRequest: Equatable, Sendable {
   public var ticket: UInt64
   /// 0 is greedy.
   public var temperature: Float
+  /// Which tokens may be drawn; nil is any, as training asks.
+  public var cut: SamplingCut?
   public var maximumNewTokens: Int
   public var stopTokens: Set<Int32>
 
   public init(
     prompt: [Int32], samples: Int, seed: UInt64, domain: RandomDomain, ticket: UInt64,
-    temperature: Float, maximumNewTokens: Int, stopTokens: Set<Int32>
+    temperature: Float, cut: SamplingCut? = nil, maximumNewTokens: Int, stopTokens: Set<Int32>
   ) {
     self.prompt = prompt
     self.samples = samples
@@ -31,6 +33,7 @@ public struct GenerationRequest: Equatable, Sendable {
     self.domain = domain
     self.ticket = ticket
     self.temperature = temperature
+    self.cut = cut
     self.maximumNewTokens = maximumNewTokens
     self.stopTokens = stopTokens
   }
@@ -41,6 +44,11 @@ public enum GenerationPart: Sendable {
   case prefill, decode
   /// A wave is done: its completions are put together.
   case gather
+}
+
+extension GenerationRequest {
+  /// For rooms that do not see tensors.
+  public typealias Cut = SamplingCut
 }
 
 /// Samples completions from a transformer.
@@ -196,7 +204,8 @@ private struct Sample {
     let uniform = AddressedRandom.uniform(
       seed: request.seed, domain: request.domain, request.ticket, UInt64(sample),
       UInt64(tokens.count))
-    return SamplingRow(inverseTemperature: 1 / request.temperature, uniform: uniform)
+    return SamplingRow(
+      inverseTemperature: 1 / request.temperature, uniform: uniform, cut: request.cut)
   }
 }
 

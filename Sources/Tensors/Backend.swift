@@ -72,10 +72,13 @@ public struct SamplingRow: Equatable, Sendable {
   public var inverseTemperature: Float
   /// In [0, 1); nil takes the most probable token, the least id at a tie.
   public var uniform: Float?
+  /// Which tokens may be drawn; nil is any. The log-prob is of the whole distribution all the same.
+  public var cut: SamplingCut?
 
-  public init(inverseTemperature: Float, uniform: Float?) {
+  public init(inverseTemperature: Float, uniform: Float?, cut: SamplingCut? = nil) {
     self.inverseTemperature = inverseTemperature
     self.uniform = uniform
+    self.cut = cut
   }
 }
 

@@ -163,7 +163,7 @@ extension CPUBackend {
                 row.uniform.map {
                   draw(
                     line, count: w.outputs, row.inverseTemperature, found.maximum, uniform: $0,
-                    worker: worker)
+                    cut: row.cut, worker: worker)
                 } ?? greatest(line, count: w.outputs)
               tokens[slice.lowerBound + i] = Int32(token)
               logProbs[slice.lowerBound + i] = found.logProb(
@@ -180,10 +180,13 @@ extension CPUBackend {
   /// uniform times the chain's last value; where rounding leaves none, the last id with weight.
   private func draw(
     _ logits: UnsafePointer<Float>, count: Int, _ inverseTemperature: Float, _ maximum: Float,
-    uniform: Float, worker: Int
+    uniform: Float, cut: SamplingCut?, worker: Int
   ) -> Int {
     let weights = scratches[worker].floats(count)
     kernels.headExponentials(weights, logits, count, inverseTemperature, maximum)
+    if let cut {
+      return cut.draw(UnsafeBufferPointer(start: weights, count: count), uniform: uniform)
+    }
     var total: Float = 0
     var last = 0
     for id in 0..<count {

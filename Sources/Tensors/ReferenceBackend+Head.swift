@@ -77,6 +77,25 @@ extension ReferenceBackend {
     for i in weightSlopes.indices { dw.values[dwOffset + i] = Float(weightSlopes[i]) }
   }
 
+  /// Every token sorted, in Double.
+  private static func draw(_ logProbs: [Double], _ cut: SamplingCut, _ uniform: Double) -> Int {
+    var ids = logProbs.indices.sorted { (logProbs[$0], $1) > (logProbs[$1], $0) }
+    if cut.topK > 0 { ids = Array(ids.prefix(cut.topK)) }
+    let whole = ids.reduce(0) { $0 + exp(logProbs[$1]) }
+    var mass = 0.0
+    let end = ids.firstIndex {
+      mass += exp(logProbs[$0])
+      return mass >= cut.topP * whole
+    }
+    let kept = ids[...(end ?? ids.count - 1)]
+    let threshold = uniform * kept.reduce(0) { $0 + exp(logProbs[$1]) }
+    var seen = 0.0
+    return kept.first {
+      seen += exp(logProbs[$0])
+      return seen > threshold
+    } ?? kept[kept.endIndex - 1]
+  }
+
   public func sample(
     x: Buffer, w: Packed, rows: [SamplingRow]
   ) -> (tokens: [Int32], logProbs: [Float]) {
@@ -88,7 +107,9 @@ extension ReferenceBackend {
         inverseTemperature: how.inverseTemperature)
       let top = found.max()!
       var token = found.firstIndex(of: top) ?? 0
-      if let uniform = how.uniform {
+      if let uniform = how.uniform, let cut = how.cut {
+        token = Self.draw(found, cut, Double(uniform))
+      } else if let uniform = how.uniform {
         let cumulated = found.reduce(into: [Double]()) {
           $0.append(($0.last ?? 0) + exp($1 - top))
         }

@@ -80,7 +80,8 @@ extension EvaluationSummary {
     [
       ("version", .integer(version)), ("prompts", .integer(prompts)),
       ("samples", .integer(samples)), ("reward", .number(reward)), ("strict", .number(strict)),
-      ("lenient", .number(lenient)), ("passAtK", .number(passAtK)),
+      ("strictInterval", .number(strictInterval)), ("lenient", .number(lenient)),
+      ("passAtK", .number(passAtK)),
       ("meanLength", .number(meanLength)),
     ]
   }
@@ -89,7 +90,8 @@ extension EvaluationSummary {
     self.init(
       version: try fields.versionNumber("version"), prompts: try fields.count("prompts"),
       samples: try fields.count("samples"), reward: try fields.mean("reward"),
-      strict: try fields.mean("strict"), lenient: try fields.mean("lenient"),
+      strict: try fields.mean("strict"), strictInterval: try fields.mean("strictInterval"),
+      lenient: try fields.mean("lenient"),
       passAtK: try fields.mean("passAtK"), meanLength: try fields.mean("meanLength"))
   }
 }

@@ -314,23 +314,32 @@ public struct EvaluationSummary: Equatable, Sendable {
   /// Means over all samples.
   public var reward: Double
   public var strict: Double
+  /// Half the width of its 95 % interval, over prompts.
+  public var strictInterval: Double
   public var lenient: Double
   /// Share of prompts with at least one strictly correct sample.
   public var passAtK: Double
   public var meanLength: Double
 
   public init(
-    version: Int, prompts: Int, samples: Int, reward: Double, strict: Double, lenient: Double,
-    passAtK: Double, meanLength: Double
+    version: Int, prompts: Int, samples: Int, reward: Double, strict: Double,
+    strictInterval: Double = 1, lenient: Double, passAtK: Double, meanLength: Double
   ) {
     self.version = version
     self.prompts = prompts
     self.samples = samples
     self.reward = reward
     self.strict = strict
+    self.strictInterval = strictInterval
     self.lenient = lenient
     self.passAtK = passAtK
     self.meanLength = meanLength
+  }
+
+  /// Half the width of the 95 % interval of `passAtK`: each prompt passed or did not.
+  public var passAtKInterval: Double {
+    let passed = passAtK * Double(prompts)
+    return MeanInterval.halfWidth(count: prompts, sum: passed, squares: passed)
   }
 }
 

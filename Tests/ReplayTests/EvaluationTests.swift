@@ -119,6 +119,8 @@ import Wire
     // 3 prompts of 2 samples: 1 strict of 6, 1 prompt of 3 passed, (4 + 5 + 6) / 6 tokens.
     #expect(first?.strict == 1.0 / 6)
     #expect(first?.passAtK == 1.0 / 3)
+    // Over prompts: shares 0, 1/2 and 0.
+    #expect(first?.strictInterval == MeanInterval.halfWidth([0, 0.5, 0]))
     #expect(first?.meanLength == 2.5)
     #expect(first == summary(order: [2, 0, 1]))
     #expect(first == summary(order: [1, 2, 0]))

@@ -75,3 +75,63 @@ import Testing
     }
   }
 }
+
+@Suite struct SamplingCutTests {
+  /// A row of logits as the head gives them: the weights are the logits of a model of width 1.
+  private func tokens<B: Backend>(
+    _ backend: B, _ logits: [Float], _ cut: SamplingCut?, _ uniforms: [Float?]
+  ) -> [Int32] {
+    let packed = backend.pack(
+      backend.buffer(logits), at: 0, outputs: logits.count, inputs: 1, reusing: nil)
+    return backend.sample(
+      x: backend.buffer(uniforms.map { _ in 1 }), w: packed,
+      rows: uniforms.map { SamplingRow(inverseTemperature: 1, uniform: $0, cut: cut) }
+    ).tokens
+  }
+
+  /// Shares 1/8, 2/8, 3/8, 2/8: by rank 2, 1, 3, 0, the lesser id first at a tie.
+  private let logits: [Float] = [0, 0.6931472, 1.0986123, 0.6931472]
+
+  @Test func `the most probable that reach the share are drawn in order of rank`() throws {
+    func check<B: Backend>(_ backend: B) throws {
+      let uniforms: [Float?] = [0, 0.59, 0.61, 0.99]
+      // 3/8 + 2/8 reach 0.6 and are 5 parts: the first has 3 of them.
+      let nucleus = try #require(SamplingCut(topK: 0, topP: 0.6))
+      #expect(tokens(backend, logits, nucleus, uniforms) == [2, 2, 1, 1], "\(backend.name)")
+      let three = try #require(SamplingCut(topK: 3, topP: 1))
+      // 3, 2 and 2 of 7 parts.
+      #expect(tokens(backend, logits, three, [0.42, 0.43, 0.71, 0.72]) == [2, 1, 1, 3])
+      // Of the best three, those that reach half: 3/7 is too little, 5/7 is not.
+      let both = try #require(SamplingCut(topK: 3, topP: 0.5))
+      #expect(tokens(backend, logits, both, [0.59, 0.61]) == [2, 1])
+      let one = try #require(SamplingCut(topK: 1, topP: 1))
+      #expect(tokens(backend, logits, one, uniforms) == [2, 2, 2, 2])
+      #expect(tokens(backend, logits, one, [nil]) == [2])
+    }
+    try check(ReferenceBackend())
+    for backend in makeBackends() { try check(backend) }
+  }
+
+  @Test func `every backend draws what the naive one draws`() throws {
+    var random = Random(23)
+    // Peaked and flat rows, and a vocabulary whose tail is below every quick look.
+    for (count, scale) in [(5, 1), (133, 0.1), (133, 8), (2000, 30)] as [(Int, Float)] {
+      let logits = random.values(count).map { $0 * scale }
+      let uniforms = (0..<40).map { (Float($0) + 0.37) / 40 }
+      for (topK, topP) in [(0, 0.9), (0, 0.999), (3, 1), (7, 0.8), (5000, 0.5), (1, 0.1)] {
+        let cut = try #require(SamplingCut(topK: topK, topP: topP))
+        let expected = tokens(ReferenceBackend(), logits, cut, uniforms)
+        for backend in makeBackends() {
+          let drawn = tokens(backend, logits, cut, uniforms)
+          // A uniform on the edge between two tokens may fall to either in Float.
+          let differing = zip(drawn, expected).count { $0 != $1 }
+          #expect(differing <= 1, "\(topK), \(topP) of \(count) x \(scale) on \(backend.name)")
+        }
+      }
+    }
+  }
+
+  @Test func `nothing cut is no cut`() {
+    #expect(SamplingCut(topK: 0, topP: 1) == nil)
+  }
+}

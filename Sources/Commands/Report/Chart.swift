@@ -11,6 +11,8 @@ struct ChartSeries {
   var color: String
   /// Drawn as separate marks joined by a line, without smoothing: few, exact points.
   var isMarked = false
+  /// Of each point, drawn as a bar above and below it; none where there are none.
+  var halfWidths: [Double] = []
 }
 
 struct Chart {
@@ -86,12 +88,25 @@ struct Chart {
           + "fill=\"\(line.color)\"><title>\(escape(xLabel)) \(x.label(point.x)): "
           + "\(RunView.format(point.y, 4))</title></circle>"
       }
-      return path(points, line.color, 1.5, 1, x, y) + marks.joined()
+      return path(points, line.color, 1.5, 1, x, y) + bars(line, x, y) + marks.joined()
     }
     let window = max(1, points.count / 40)
     guard window > 1 else { return path(points, line.color, 1.6, 1, x, y) }
     return path(points, line.color, 1, 0.25, x, y)
       + path(Self.smooth(points, window: window), line.color, 1.8, 1, x, y)
+  }
+
+  /// The 95 % interval of each marked point.
+  private func bars(_ line: ChartSeries, _ x: Axis, _ y: Axis) -> String {
+    guard line.halfWidths.count == line.points.count else { return "" }
+    var out = ""
+    for (point, half) in zip(line.points, line.halfWidths) where (point.y + half).isFinite {
+      let at = place(x: point.x, x)
+      out += "<line x1=\"\(at)\" x2=\"\(at)\" y1=\"\(place(y: point.y - half, y))\" "
+      out += "y2=\"\(place(y: point.y + half, y))\" stroke=\"\(line.color)\" "
+      out += "stroke-width=\"1\" opacity=\"0.6\"/>"
+    }
+    return out
   }
 
   private func path(

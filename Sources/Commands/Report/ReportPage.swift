@@ -158,14 +158,20 @@ struct ReportPage {
   }
 
   private func validation() -> ChartSeries {
-    ChartSeries(
+    var intervals: [Double] = []
+    for record in facts.evaluations {
+      guard record.number("evaluation") != nil, record.number("eval/pass@1") != nil
+      else { continue }
+      intervals.append(record.number("eval/pass@1_interval") ?? 0)
+    }
+    return ChartSeries(
       name: "strict, validation",
       points: facts.evaluations.compactMap { record in
         guard let version = record["evaluation"]?.numberValue,
           let value = record["eval/pass@1"]?.numberValue
         else { return nil }
         return (version, value)
-      }, color: Chart.colors[1], isMarked: true)
+      }, color: Chart.colors[1], isMarked: true, halfWidths: intervals)
   }
 
   private func names(prefix: String) -> [String] {
@@ -210,6 +216,7 @@ struct ReportPage {
     let rows: [(name: String, key: String)] = [
       ("greedy, strict", "greedy"), ("pass@1, strict", "pass@1"),
       ("pass@1, half the 95 % interval", "pass@1_interval"), ("pass@k, strict", "pass@k"),
+      ("pass@k, half the 95 % interval", "pass@k_interval"),
       ("lenient", "lenient"), ("completed and correct", "completed_correct"),
       ("truncated", "truncated"),
     ]

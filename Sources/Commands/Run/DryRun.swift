@@ -76,9 +76,9 @@ struct Needs {
     // Floats a row that a tape keeps in each layer, and that the backward pass adds once.
     let layerFloats = 2 * shape.hiddenSize + attention + 2 * shape.feedForwardSize
     let backwardFloats = 5 * shape.hiddenSize + attention + 4 * shape.feedForwardSize
-    // Weights, gradients, two moments, reference; weights and reference laid out once more; a
+    // Weights, laid out once more, gradients, two moments; a reference, laid out once more; a
     // snapshot a served version.
-    let copies = 7 + settings.learner.lagMax + 2
+    let copies = 5 + (parts.objective.needsReference ? 2 : 0) + settings.learner.lagMax + 2
     learnerBytes =
       4 * (parameters * copies + rows * (shape.layers * layerFloats + backwardFloats))
     let slots = settings.actor.ticketsPerRequest * settings.sampling.groupSize

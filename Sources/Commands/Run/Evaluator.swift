@@ -3,7 +3,7 @@
 //
 //   pass@1 = mean over prompts of the share of its samples that are correct
 //   pass@k = share of prompts with a correct sample among all k
-//   interval = 1.96 standard errors of pass@1 over prompts (samples of one prompt are not
+//   interval = 1.96 standard errors of either over prompts (samples of one prompt are not
 //              independent, so prompts are what is counted)
 
 import Acting
@@ -13,6 +13,7 @@ import Glibc
 import Policy
 import Tasks
 import Tensors
+import Wire
 
 /// What to ask.
 struct EvaluationPlan {
@@ -21,6 +22,8 @@ struct EvaluationPlan {
   /// Samples a prompt at `temperature`; 0 asks greedily alone.
   var samples: Int
   var temperature: Float
+  /// Nil draws from all tokens.
+  var cut: SamplingCut?
   var isGreedyAsked: Bool
   var maximumNewTokens: Int
   var seed: UInt64
@@ -43,6 +46,7 @@ struct EvaluationResult: Equatable {
   var passAtK = 0.0
   /// Pass@1 of the prompts of each level of a curriculum; empty without one.
   var levels: [Double] = []
+  var passAtKInterval = 0.0
   var reward = 0.0
   var meanLength = 0.0
   var truncated = 0.0
@@ -56,7 +60,8 @@ struct EvaluationResult: Equatable {
     members += [
       ("pass@1", .number(strict)), ("pass@1_interval", .number(strictInterval)),
       ("lenient", .number(lenient)), ("completed_correct", .number(completed)),
-      ("pass@k", .number(passAtK)), ("reward", .number(reward)),
+      ("pass@k", .number(passAtK)), ("pass@k_interval", .number(passAtKInterval)),
+      ("reward", .number(reward)),
       ("mean_length", .number(meanLength)), ("truncated", .number(truncated)),
       ("invalid_verdicts", .integer(invalid)),
     ]
@@ -133,7 +138,7 @@ struct Evaluator {
         GenerationRequest(
           prompt: reader.tokens(problems[index]), samples: samples, seed: plan.seed,
           domain: plan.split == .heldOut ? .heldOut : .validation, ticket: UInt64(index),
-          temperature: temperature, maximumNewTokens: plan.maximumNewTokens,
+          temperature: temperature, cut: plan.cut, maximumNewTokens: plan.maximumNewTokens,
           stopTokens: reader.stopTokens(policy.configuration))
       }
       guard let groups = generator.generate(requests, shouldStop: shouldStop) else { return nil }
@@ -165,14 +170,14 @@ extension EvaluationResult {
       mean(group.map { $0.verdict.isStrictlyCorrect ? 1 : 0 })
     }
     strict = mean(byPrompt)
-    let squares = byPrompt.reduce(0) { $0 + ($1 - strict) * ($1 - strict) }
-    let count = Double(byPrompt.count)
-    strictInterval = count > 1 ? 1.96 * (squares / (count - 1) / count).squareRoot() : 1
+    strictInterval = MeanInterval.halfWidth(byPrompt)
     lenient = mean(all.map { $0.verdict.isLenientlyCorrect ? 1 : 0 })
     invalid = all.count { !$0.verdict.isValid }
     completed = mean(
       all.map { $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated ? 1 : 0 })
-    passAtK = mean(judged.map { $0.contains { $0.verdict.isStrictlyCorrect } ? 1 : 0 })
+    let passed = judged.map { $0.contains { $0.verdict.isStrictlyCorrect } ? 1.0 : 0 }
+    passAtK = mean(passed)
+    passAtKInterval = MeanInterval.halfWidth(passed)
     reward = mean(all.map { Double($0.verdict.reward) })
     meanLength = mean(all.map { Double($0.completion.tokens.count) })
     truncated = mean(all.map { $0.completion.isTruncated ? 1 : 0 })

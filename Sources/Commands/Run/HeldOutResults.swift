@@ -43,7 +43,8 @@ struct HeldOutResults {
     }
     let samples = result["samples"]?.integerValue ?? 0
     return "greedy \(number("greedy")), pass@1 \(number("pass@1")) ± \(number("pass@1_interval")), "
-      + "pass@\(samples) \(number("pass@k")), lenient \(number("lenient")) "
+      + "pass@\(samples) \(number("pass@k")) ± \(number("pass@k_interval")), "
+      + "lenient \(number("lenient")) "
       + "(\(result["prompts"]?.integerValue ?? 0) held-out prompts x \(samples) samples)"
       + levels(result)
   }

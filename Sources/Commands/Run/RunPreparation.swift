@@ -328,7 +328,9 @@ struct RunPreparation {
     let plan = EvaluationPlan(
       split: .heldOut, prompts: settings.evaluation.finalPrompts,
       samples: settings.evaluation.finalSamples,
-      temperature: Float(settings.sampling.temperature), isGreedyAsked: true,
+      temperature: Float(settings.evaluation.temperature),
+      cut: SamplingCut(topK: settings.evaluation.topK, topP: settings.evaluation.topP),
+      isGreedyAsked: true,
       maximumNewTokens: settings.sampling.maximumNewTokens, seed: settings.run.seed)
     return Evaluator(policy: policy, reader: parts.reader, exercises: parts.exercises)
       .evaluate(plan, shouldStop: shouldStop)

@@ -4,6 +4,20 @@
 import Documents
 import Operations
 
+/// An evaluation while training.
+package struct RunEvaluation: Sendable {
+  package var version: Int
+  package var accuracy: Double
+  /// Half the width of its 95 % interval; nil in the metrics of an older build.
+  package var interval: Double?
+  package var reward: Double
+
+  /// "62 % ± 6"
+  package var words: String {
+    RunView.percent(accuracy) + (interval.map { " ± \(RunView.format($0 * 100, 0))" } ?? "")
+  }
+}
+
 /// A run, seen from outside.
 package struct RunState {
   /// Records kept for sparklines and rates.
@@ -15,7 +29,7 @@ package struct RunState {
   package private(set) var records: [Document] = []
   /// Steps recorded so far: the number of the newest plus one.
   package private(set) var step = 0
-  package private(set) var evaluations: [(version: Int, accuracy: Double, reward: Double)] = []
+  package private(set) var evaluations: [RunEvaluation] = []
   /// Replay's own account; nil when it did not answer.
   package var status: Document?
   /// What the processes of this host wrote of themselves.
@@ -39,10 +53,10 @@ package struct RunState {
       if let version = document["evaluation"]?.integerValue {
         evaluations.removeAll { $0.version >= version }
         evaluations.append(
-          (
-            version, document["eval/pass@1"]?.numberValue ?? 0,
-            document["eval/reward"]?.numberValue ?? 0
-          ))
+          RunEvaluation(
+            version: version, accuracy: document.number("eval/pass@1") ?? 0,
+            interval: document.number("eval/pass@1_interval"),
+            reward: document.number("eval/reward") ?? 0))
       } else if let number = document["step"]?.integerValue {
         // A resumed run takes steps again; the newest line of a step is the one that counts.
         records.removeAll { ($0["step"]?.integerValue ?? -1) >= number }

@@ -28,7 +28,7 @@ package enum RunView {
     ]
     if let open = openLevels(state) { parts.append(open) }
     if let evaluation = state.evaluations.last {
-      parts.append("validation \(percent(evaluation.accuracy)) at step \(evaluation.version)")
+      parts.append("validation \(evaluation.words) at step \(evaluation.version)")
     }
     parts += [
       "kl \(format(state.latest("kl"), 4))",
@@ -59,7 +59,7 @@ package enum RunView {
     line += "  sampled accuracy \(percent(state.mean("accuracy/strict", over: 5)))"
     if let open = openLevels(state) { line += "  \(open)" }
     if let evaluation = state.evaluations.last {
-      line += "  validation \(percent(evaluation.accuracy)) (step \(evaluation.version)) "
+      line += "  validation \(evaluation.words) (step \(evaluation.version)) "
       line += sparkline(state.evaluations.map(\.accuracy), width: 12)
     }
     return line

@@ -26,7 +26,9 @@ enum EvalCommand: Command {
       .value("split", "NAME", "held-out (by default), validation or train"),
       .value("prompts", "N", "evaluation.finalPrompts by default"),
       .value("samples", "N", "of each prompt, evaluation.finalSamples by default; 0: greedy alone"),
-      .value("temperature", "T", "of the samples, sampling.temperature by default"),
+      .value("temperature", "T", "of the samples, evaluation.temperature by default"),
+      .value("top-p", "P", "draw from tokens of this share, evaluation.topP by default"),
+      .value("top-k", "K", "draw from so many tokens, evaluation.topK by default; 0: all"),
       .value("seed", "N", "of prompts and samples, run.seed by default"),
       .flag("json", "the result as one JSON object"),
       .threads,
@@ -98,7 +100,10 @@ enum EvalCommand: Command {
         ?? min(available, settings.evaluation.finalPrompts),
       samples: try arguments.integer("samples", in: 0...4096) ?? settings.evaluation.finalSamples,
       temperature: Float(
-        try arguments.number("temperature", in: 0.01...100) ?? settings.sampling.temperature),
+        try arguments.number("temperature", in: 0...100) ?? settings.evaluation.temperature),
+      cut: SamplingCut(
+        topK: try arguments.integer("top-k", in: 0...1_000_000) ?? settings.evaluation.topK,
+        topP: try arguments.number("top-p", in: 0.001...1) ?? settings.evaluation.topP),
       isGreedyAsked: true, maximumNewTokens: settings.sampling.maximumNewTokens,
       seed: try arguments.integer("seed", in: 0...Int.max).map(UInt64.init) ?? settings.run.seed)
   }
@@ -187,6 +192,12 @@ struct EvaluationReport {
   let plan: EvaluationPlan
   let result: EvaluationResult
 
+  private var cut: String {
+    guard let cut = plan.cut else { return "" }
+    return (cut.topK > 0 ? ", top \(cut.topK)" : "")
+      + (cut.topP < 1 ? ", top share \(cut.topP)" : "")
+  }
+
   var text: String {
     func row(_ name: String, _ value: String) -> String {
       "  " + name + String(repeating: " ", count: max(1, 24 - name.count)) + value + "\n"
@@ -194,7 +205,7 @@ struct EvaluationReport {
     func number(_ value: Double?) -> String { RunView.format(value, 3) }
     var text =
       "\(model): \(result.prompts) \(plan.split.rawValue) prompts, \(result.samples) samples each "
-      + "at temperature \(plan.temperature), seed \(plan.seed)\n"
+      + "at temperature \(plan.temperature)\(cut), seed \(plan.seed)\n"
     text += row(
       "greedy", "strict \(number(result.greedyStrict)), lenient \(number(result.greedyLenient))")
     guard result.samples > 0 else { return text }
@@ -202,7 +213,9 @@ struct EvaluationReport {
       "pass@1",
       "strict \(number(result.strict)) ± \(number(result.strictInterval)), "
         + "lenient \(number(result.lenient))")
-    text += row("pass@\(result.samples)", "strict \(number(result.passAtK))")
+    text += row(
+      "pass@\(result.samples)",
+      "strict \(number(result.passAtK)) ± \(number(result.passAtKInterval))")
     text += row("completed and correct", number(result.completed))
     text += row("reward", number(result.reward))
     text += row("mean length", "\(RunView.format(result.meanLength, 1)) tokens")
@@ -220,7 +233,8 @@ struct EvaluationReport {
     return .object(
       [
         ("model", .string(model)), ("split", .string(plan.split.rawValue)),
-        ("temperature", .shortest(plan.temperature)), ("seed", .integer(Int(plan.seed))),
+        ("temperature", .shortest(plan.temperature)), ("top_k", .integer(plan.cut?.topK ?? 0)),
+        ("top_p", .number(plan.cut?.topP ?? 1)), ("seed", .integer(Int(plan.seed))),
       ] + members.filter { isAsked($0.key) }.map { ($0.key, $0.value) })
   }
 }

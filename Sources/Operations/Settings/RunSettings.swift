@@ -37,7 +37,7 @@ public struct RunSettings: Sendable {
     learner = try LearnerSection(sections.learner)
     replay = try ReplaySection(sections.replay)
     actor = try ActorSection(sections.actor)
-    evaluation = try EvaluationSection(sections.evaluation)
+    evaluation = try EvaluationSection(sections.evaluation, sampling: sampling)
     network = try NetworkSection(sections.network)
     supervisor = try SupervisorSection(sections.supervisor)
     trace = try TraceSection(sections.trace)
@@ -285,13 +285,22 @@ public struct EvaluationSection: Sendable {
   /// The evaluation before and after, on the held-out split.
   public var finalPrompts: Int
   public var finalSamples: Int
+  /// Of every sample above; 0 is greedy. By default the one that training samples at.
+  public var temperature: Double
+  /// Draw from the fewest most probable tokens that reach this share; 1 from all.
+  public var topP: Double
+  /// Draw from so many most probable tokens; 0 from all.
+  public var topK: Int
 
-  init(_ fields: Fields) throws(DocumentError) {
+  init(_ fields: Fields, sampling: SamplingSection) throws(DocumentError) {
     every = try fields.integer("every", default: 25, in: 0...10_000_000)
     prompts = try fields.integer("prompts", default: 64, in: 1...1_000_000)
     samples = try fields.integer("samples", default: 2, in: 1...4096)
     finalPrompts = try fields.integer("finalPrompts", default: 512, in: 1...1_000_000)
     finalSamples = try fields.integer("finalSamples", default: 4, in: 1...4096)
+    temperature = try fields.number("temperature", default: sampling.temperature, in: 0...100)
+    topP = try fields.number("topP", default: 1, in: 0.001...1)
+    topK = try fields.integer("topK", default: 0, in: 0...1_000_000)
   }
 }
 

@@ -125,6 +125,7 @@ struct Evaluation {
   func summary() -> EvaluationSummary {
     var total = GroupTally()
     var passed = 0
+    var shares: [Double] = []
     for case .done(let facts) in slots {
       total.samples += facts.tally.samples
       total.reward += facts.tally.reward
@@ -132,11 +133,13 @@ struct Evaluation {
       total.lenient += facts.tally.lenient
       total.tokens += facts.tally.tokens
       passed += facts.tally.strict > 0 ? 1 : 0
+      shares.append(Double(facts.tally.strict) / Double(max(1, facts.tally.samples)))
     }
     let count = Double(max(1, total.samples))
     return EvaluationSummary(
       version: version.number, prompts: slots.count, samples: total.samples / max(1, slots.count),
       reward: total.reward / count, strict: Double(total.strict) / count,
+      strictInterval: MeanInterval.halfWidth(shares),
       lenient: Double(total.lenient) / count, passAtK: Double(passed) / Double(slots.count),
       meanLength: Double(total.tokens) / count)
   }

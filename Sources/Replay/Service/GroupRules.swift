@@ -68,11 +68,14 @@ struct GroupRules {
         "the group of \(group.key) was sampled under seed \(group.seed); this run's is "
           + "\(settings.run.seed)")
     }
-    if group.key.purpose == .train, group.temperature != Float(settings.sampling.temperature) {
+    let temperature =
+      group.key.purpose == .train
+      ? settings.sampling.temperature : settings.evaluation.temperature
+    guard group.temperature == Float(temperature) else {
       throw Refusal(
         .invalid,
         "the group of \(group.key) was sampled at temperature \(group.temperature); this "
-          + "run's is \(settings.sampling.temperature)")
+          + "run's is \(temperature)")
     }
     return PendingGroup(
       group: group, tally: GroupTally(group), blob: blob, blobDigest: digest)

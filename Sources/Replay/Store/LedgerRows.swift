@@ -182,9 +182,22 @@ struct LedgerRows {
       _ = try checked("evaluations", row)
       return EvaluationSummary(
         version: row.integer(0), prompts: row.integer(2), samples: row.integer(3),
-        reward: row.number(4), strict: row.number(5), lenient: row.number(6),
+        reward: row.number(4), strict: row.number(5),
+        strictInterval: try strictInterval(version: row.integer(0)), lenient: row.number(6),
         passAtK: row.number(7), meanLength: row.number(8))
     }
+  }
+
+  /// Of an evaluation's groups: the table of evaluations holds means alone. Taken without the
+  /// groups' blobs, which their digests cover: it says how sure a mean is, and decides nothing.
+  private func strictInterval(version: Int) throws(LedgerError) -> Double {
+    let purpose = Purpose.evaluate(version: version)
+    let first = RowKey.integer(TicketKey(purpose: purpose, number: 0))
+    let statement = try prepared(
+      "SELECT strict, samples FROM groups WHERE key BETWEEN ? AND ? ORDER BY key DESC")
+    let shares = try statement.rows([.integer(first - RowKey.maximumPrompts + 1), .integer(first)])
+    { row in Double(row.integer(0)) / Double(max(1, row.integer(1))) }
+    return MeanInterval.halfWidth(shares)
   }
 
   /// One of the run's few names and numbers; nil when it has none.

@@ -201,6 +201,7 @@ extension Schema {
 enum RowKey {
   /// The settings' largest evaluation has 1,000,000 prompts: 20 bits.
   private static let promptBits = 20
+  static let maximumPrompts = 1 << promptBits
 
   static func integer(_ key: TicketKey) -> Int {
     switch key.purpose {
