@@ -147,13 +147,15 @@ extension Checkpoints {
 
   /// Removes the oldest checkpoints beyond `keep`; the first model stays for ever. Only those that
   /// are read back whole are counted, so that a bad one never pushes out a good one, and two
-  /// attempts at one step count once; bad ones stay where they are, for a person to look at.
-  public func rotate(keep: Int) throws {
+  /// attempts at one step count once; bad ones stay where they are, for a person to look at. Told
+  /// to stop it leaves the rest for the next time.
+  public func rotate(keep: Int, shouldStop: () -> Bool = { false }) throws {
     let names = try names().filter { Self.step(of: $0) != 0 }
     let keep = max(2, keep)
     guard names.count > keep else { return }
     var good: Set<Int> = []
     for name in names {
+      if shouldStop() { return }
       guard let step = Self.step(of: name) else { continue }
       if good.count >= keep, !good.contains(step) {
         try Files.remove(path(name))

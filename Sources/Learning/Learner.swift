@@ -114,9 +114,19 @@ public final class Learner {
         self.beat()
         return self.isStopping()
       })
-    try commit(taken, lease: lease)
+    let isKept = try commit(taken, lease: lease)
     try publish(pinned: lease.pinnedVersions)
     try record(taken, lease: lease, groups: groups, payload: payload, newest: newest)
+    // Last: it reads whole checkpoints, which nobody waits for.
+    if isKept {
+      enter("checkpoint")
+      try checkpoints.rotate(
+        keep: settings.learner.keepCheckpoints,
+        shouldStop: {
+          self.strand.use("the disk: older checkpoints")
+          return self.isStopping()
+        })
+    }
   }
 
   /// Waits for the batch of a step, however long actors take; replay says whom it waits for.
@@ -151,7 +161,8 @@ public final class Learner {
     }
   }
 
-  private func commit(_ taken: TakenStep, lease: BatchLease) throws {
+  /// Whether a checkpoint was written with it.
+  private func commit(_ taken: TakenStep, lease: BatchLease) throws -> Bool {
     let (step, result) = (taken.step, taken.result)
     try stopAfterTooManySkips(result, step: step)
     var name: String?
@@ -187,9 +198,9 @@ public final class Learner {
       try whenThereIsRoom("checkpoint") { try checkpoints.setLatest(name) }
       checkpointed = MonotonicClock.now
       FaultHooks.reach("latest")
-      try checkpoints.rotate(keep: settings.learner.keepCheckpoints)
     }
     taker.accept(taken)
+    return name != nil
   }
 
   /// By the clock, so it decides only what is written: the chain of what is due by step knows

@@ -195,6 +195,13 @@ import Testing
     let checkpoints = try Checkpoints(folder: place.path)
     let bench = try Bench()
     for version in [0, 10, 20, 30, 40] { _ = try save(bench, at: version, in: checkpoints) }
+    // Told to stop it has removed none, and the next time does.
+    var asked = 0
+    try checkpoints.rotate(keep: 2) {
+      asked += 1
+      return asked > 1
+    }
+    #expect(try asked == 2 && checkpoints.names().count == 5)
     try checkpoints.rotate(keep: 2)
     #expect(try checkpoints.names() == ["step-000040", "step-000030", "step-000000"])
   }
