@@ -75,15 +75,18 @@ let package = Package(
     // Roles: one room a process.
     room(
       "Acting",
-      ["Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations"]),
+      [
+        "Experience", "Digests", "Documents", "Tasks", "Policy", "Wire", "Messaging", "Operations",
+        "HTTP",
+      ]),
     room(
       "Replay",
-      ["Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "CSQLite"]),
+      ["Experience", "Digests", "Documents", "Wire", "Messaging", "Operations", "HTTP", "CSQLite"]),
     room(
       "Learning",
       [
         "Experience", "Digests", "Documents", "Safetensors", "Objectives", "Policy", "Wire",
-        "Messaging", "Operations",
+        "Messaging", "Operations", "HTTP",
       ]),
 
     // Executables.

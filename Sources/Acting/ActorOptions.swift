@@ -19,11 +19,17 @@ public struct ActorOptions: Equatable, Sendable {
   public var giveUpSeconds: Double
   /// Logs every version and every batch.
   public var isVerbose: Bool
+  /// HOST:PORT of its pages for a scraper; "" answers nobody.
+  public var metrics: String
+  public var allowRoutableMetrics: Bool
 
   public init(
     address: String, name: String? = nil, threads: Int = 0, keys: String = "",
-    giveUpSeconds: Double = 600, isVerbose: Bool = false
+    giveUpSeconds: Double = 600, isVerbose: Bool = false, metrics: String = "",
+    allowRoutableMetrics: Bool = false
   ) {
+    self.metrics = metrics
+    self.allowRoutableMetrics = allowRoutableMetrics
     self.address = address
     self.name = name ?? Self.nameOfThisProcess
     self.threads = threads
@@ -50,6 +56,8 @@ public struct ActorOptions: Equatable, Sendable {
       .value("keys", "FILE", "this actor's key, from forage keys make; without it, none are used"),
       .value(
         "give-up-seconds", "S", "end after so long without being able to work (600)"),
+      .value("metrics", "ADDRESS", "answer /metrics, /healthz and /readyz at this HOST:PORT"),
+      .flag("allow-routable-metrics", "let others than this host ask for them"),
       .flag("verbose", "log every version as it is loaded"),
     ],
     example: "forage-actor tcp://head:45910 --keys actor-7.key --threads 4")
@@ -74,6 +82,7 @@ public struct ActorOptions: Equatable, Sendable {
       keys: arguments.value("keys") ?? "",
       // Four months: nobody waits longer for a run.
       giveUpSeconds: try arguments.number("give-up-seconds", in: 0.1...1e7) ?? 600,
-      isVerbose: arguments.flag("verbose"))
+      isVerbose: arguments.flag("verbose"), metrics: arguments.value("metrics") ?? "",
+      allowRoutableMetrics: arguments.flag("allow-routable-metrics"))
   }
 }

@@ -102,6 +102,7 @@ struct ComputeLoop {
     port.enter("loading version \(fetched.snapshot.version.number)")
     try rollouts.load(fetched)
     port.hold(fetched.snapshot.version)
+    watchdog?.setReady()
     log.debug("holds version \(fetched.snapshot.version)")
   }
 

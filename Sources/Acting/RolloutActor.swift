@@ -1,5 +1,6 @@
 // An actor as a process: two threads, one exit status.
 
+import HTTP
 import Messaging
 import Operations
 import Policy
@@ -18,6 +19,8 @@ public enum RolloutActor {
         withinSeconds: SocketLoop.stopSeconds,
         because: "its tickets are given to others when their leases end"
       ) { signals.isStopping || parent?.isOrphaned ?? false }
+      let pages = pages(options, watchdog, log)
+      defer { pages?.stop() }
       let ending = try run(
         options, signals: signals, parent: parent, watchdog: watchdog, log: log)
       watchdog.finish()
@@ -31,6 +34,16 @@ public enum RolloutActor {
       log.error(line)
       return exitCode
     }
+  }
+
+  private static func pages(
+    _ options: ActorOptions, _ watchdog: Watchdog, _ log: Log
+  ) -> StatusPages? {
+    guard !options.metrics.isEmpty else { return nil }
+    watchdog.countDurations()
+    return StatusPages.start(
+      at: options.metrics, allowRoutable: options.allowRoutableMetrics, say: { log.warning($0) },
+      metrics: { watchdog.metricsText }, readiness: { watchdog.readiness })
   }
 
   /// The same within a process that has other things to do; why it ended, in words.

@@ -121,6 +121,11 @@ final class SocketLoop {
     watchdog?.set("bytes in the outbox", to: outbox.bytes, of: Outbox.maximumBytes)
     watchdog?.set("groups in the outbox", to: outbox.count, of: Outbox.maximumCount)
     watchdog?.set("bytes handed over", to: port.orders.bytes, of: ComputePort.maximumOrderBytes)
+    guard let meters = watchdog?.meters else { return }
+    let progress = port.progress
+    meters.set(ActorMeters.tokens, Double(progress.tokensSampled))
+    meters.set(ActorMeters.idleSeconds, Double(progress.idleMilliseconds) / 1000)
+    meters.set(ActorMeters.version, Double(progress.version?.number ?? -1))
   }
 
   private func whyToEnd() throws -> String? {

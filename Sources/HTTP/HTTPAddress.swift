@@ -52,6 +52,9 @@ public struct HTTPAddress: Sendable, Equatable, CustomStringConvertible {
     return nil
   }
 
+  /// Throws when it cannot be bound now; binds nothing for longer.
+  public func tryBinding() throws(HTTPError) { close(try bound(backlog: 1).descriptor) }
+
   /// A listening socket and the port it really has.
   func bound(backlog: Int) throws(HTTPError) -> (descriptor: Int32, port: UInt16) {
     let family = host.contains(":") ? AF_INET6 : AF_INET

@@ -12,16 +12,8 @@ public final class StatusPages: Sendable {
   /// What a scraper names the text format it is given.
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-  public struct Readiness: Sendable {
-    public var isReady: Bool
-    /// One line: "ready", or what it waits for.
-    public var text: String
-
-    public init(isReady: Bool, text: String) {
-      self.isReady = isReady
-      self.text = text
-    }
-  }
+  /// Whether a process does what it is for; one line: "ready", or what it waits for.
+  public typealias Readiness = (isReady: Bool, text: String)
 
   private let server: HTTPServer
 
@@ -46,8 +38,23 @@ public final class StatusPages: Sendable {
       operation: "listen on", address: "\(address)",
       reason: .routable(
         risk: "whoever does can read the run's numbers",
-        remedy: "listen on 127.0.0.1 and forward the port over ssh, or accept the risk with"
-          + " --metrics.allowRoutable=true"))
+        remedy: "listen on 127.0.0.1 and forward the port over ssh, or accept the risk"
+          + " (metrics.allowRoutable: true; of an actor --allow-routable-metrics)"))
+  }
+
+  /// Pages at HOST:PORT; nil, after `say` heard why, where they cannot be: nobody stops his work
+  /// for want of being looked at.
+  public static func start(
+    at text: String, allowRoutable: Bool, say: (String) -> Void,
+    metrics: @escaping @Sendable () -> String, readiness: @escaping @Sendable () -> Readiness
+  ) -> StatusPages? {
+    do throws(HTTPError) {
+      return try StatusPages(
+        HTTPAddress(text), allowRoutable: allowRoutable, metrics: metrics, readiness: readiness)
+    } catch {
+      say("\(error); going on without")
+      return nil
+    }
   }
 
   /// Where it listens, with the port it really has.

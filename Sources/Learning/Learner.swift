@@ -33,6 +33,7 @@ public final class Learner {
   private let link: ReplayLink
   private let limits: GroupLimits
   private let strand: Strand
+  private let meters: Meters
 
   private var version: PolicyVersion { taker.version }
   private var trainer: CohortTrainer { taker.trainer }
@@ -67,6 +68,7 @@ public final class Learner {
     isStopping = parts.isStopping
     link = parts.link
     strand = parts.strand
+    meters = parts.meters
     stepUnderway = parts.taker.version.number
     timeLimit = parts.end
     limits = GroupLimits(
@@ -269,7 +271,9 @@ public final class Learner {
       leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
       receivedBytes: max(0, received - lastReceived), actors: rates,
       newestLevel: newest, curriculum: taken.curriculum)
-    try append(record.document())
+    let document = record.document()
+    try append(document)
+    meters.tell(step: document, servedBytes: served)
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }
 

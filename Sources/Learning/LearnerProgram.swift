@@ -2,6 +2,7 @@
 
 import Documents
 import Experience
+import HTTP
 import Messaging
 import Objectives
 import Operations
@@ -20,6 +21,7 @@ struct LearnerParts {
   var isStopping: () -> Bool
   var link: ReplayLink
   var strand: Strand
+  var meters: Meters
   /// No step is begun after it; never, unless the run was given hours.
   var end = TimeLimit(.never)
 }
@@ -113,6 +115,8 @@ public enum LearnerProgram {
       withinSeconds: stopSeconds,
       because: "a resume takes the steps after the newest checkpoint once more",
       isAsked: isStopping)
+    let pages = pages(settings.metrics, watchdog, log)
+    defer { pages?.stop() }
     let strand = watchdog.strand("train")
     strand.use("the disk to give the newest checkpoint")
     let checkpoints = try Checkpoints(folder: run.checkpoints, log: log)
@@ -170,8 +174,19 @@ public enum LearnerProgram {
           checkpoints: checkpoints),
         tokenizer: loaded.tokenizer, checkpoints: checkpoints, server: server,
         metrics: try MetricsWriter(path: run.metrics), log: log, isStopping: isStopping,
-        link: link, strand: strand, end: TimeLimit(options.end)))
+        link: link, strand: strand, meters: watchdog.meters, end: TimeLimit(options.end)))
+    watchdog.setReady()
     try learner.run()
+  }
+
+  private static func pages(
+    _ metrics: MetricsSection, _ watchdog: Watchdog, _ log: Log
+  ) -> StatusPages? {
+    guard let address = metrics.address(of: .learner) else { return nil }
+    watchdog.countDurations()
+    return StatusPages.start(
+      at: address, allowRoutable: metrics.allowRoutable, say: { log.warning($0) },
+      metrics: { watchdog.metricsText }, readiness: { watchdog.readiness })
   }
 
   private static func newest(

@@ -92,8 +92,10 @@ public final class Meters: Sendable {
     }
   }
 
-  /// All of them, and what the strands of a process say; a newline last.
-  public func text(_ account: ProcessAccount? = nil) -> String {
+  /// All of them, and what the strands and spans of a process say; a newline last.
+  public func text(
+    _ account: ProcessAccount? = nil, durations: [SpanName: Histogram] = [:]
+  ) -> String {
     var page = Exposition()
     let values = state.withLock { $0 }
     for (meter, series) in values.sorted(by: { $0.key.name < $1.key.name }) {
@@ -105,6 +107,7 @@ public final class Meters: Sendable {
         }
       }
     }
+    page.add(durations)
     if let account { page.add(account) }
     return page.text
   }
@@ -121,6 +124,11 @@ struct Exposition {
   static let strandTurnSeconds = Meter(
     "forage_strand_turn_seconds", .gauge, "Seconds since a thread's loop went round.",
     labels: ["strand"])
+  static let spanSeconds = Meter(
+    "forage_span_seconds", .histogram, "How long things took, by the names of Docs/SPANS.md.",
+    labels: ["span"])
+  static let residentBytes = Meter(
+    "forage_process_resident_bytes", .gauge, "Memory the process has in RAM.")
   static let queueLevel = Meter(
     "forage_queue_level", .gauge, "Elements or bytes in a queue.", labels: ["queue"])
   static let queueLimit = Meter(
@@ -147,7 +155,17 @@ struct Exposition {
     text += "\(meter.name)_count\(same) \(histogram.count)\n"
   }
 
+  mutating func add(_ durations: [SpanName: Histogram]) {
+    guard !durations.isEmpty else { return }
+    head(Self.spanSeconds)
+    for (name, histogram) in durations.sorted(by: { $0.key.text < $1.key.text }) {
+      lines(Self.spanSeconds, [name.text], histogram)
+    }
+  }
+
   mutating func add(_ account: ProcessAccount) {
+    head(Self.residentBytes)
+    line(Self.residentBytes, [], Double(Machine.residentBytes))
     if !account.strands.isEmpty {
       head(Self.strandSeconds)
       for strand in account.strands {

@@ -56,6 +56,8 @@ public final class Watchdog: Sendable {
     /// Time in which the whole process stood still, by when it was noticed.
     var pardoned: Int64 = 0
     var isDone = false
+    /// Whether it does what it is for, or what it does first.
+    var readiness: (isReady: Bool, text: String) = (false, "starting")
     /// When it must have ended, once asked to.
     var end: Int64?
     var alarmed: [String: (since: Int64, next: Int64)] = [:]
@@ -65,6 +67,8 @@ public final class Watchdog: Sendable {
   public let name: String
   public let events: EventRing
   private let log: Log
+  /// What this process says to a scraper beside what its strands say.
+  public let meters = Meters()
   /// Where the strands note what took time; nil where nobody keeps that.
   public let spans: SpanRecorder?
   private let state: Mutex<State>
@@ -132,6 +136,25 @@ public final class Watchdog: Sendable {
   public func setPatience(seconds: Double) {
     state.withLock { $0.patience = Self.nanoseconds(seconds) }
   }
+
+  /// It does what it is for from here on, or not.
+  public func setReady(_ isReady: Bool = true, _ text: String = "ready") {
+    state.withLock { $0.readiness = (isReady, text) }
+  }
+
+  /// Whether it does what it is for: not before it said so, nor while a strand waits for longer
+  /// than the patience.
+  public var readiness: (isReady: Bool, text: String) {
+    let said = state.withLock { $0.readiness }
+    guard said.isReady, let late = account.strands.first(where: \.isLate) else { return said }
+    return (false, "\(late.strand) waits for \(late.text)")
+  }
+
+  /// The text a scraper reads.
+  public var metricsText: String { meters.text(account, durations: spans?.durations ?? [:]) }
+
+  /// Spans are counted by their lengths from here on, for `metricsText`.
+  public func countDurations() { spans?.countDurations() }
 
   /// How full a queue is.
   public func set(_ gauge: String, to value: Int, of maximum: Int) {

@@ -2,6 +2,7 @@
 
 import Experience
 import Glibc
+import HTTP
 import Messaging
 import Operations
 
@@ -50,6 +51,8 @@ public enum ReplayProgram {
       spans: SpanRecorder(
         "replay", run: folder, maximumBytes: settings.trace.maximumBytes, log: log))
     defer { watchdog.finish() }
+    let pages = pages(settings.metrics, watchdog, log)
+    defer { pages?.stop() }
     let isStopping = { @Sendable in signals.isStopping || parent?.isOrphaned ?? false }
     watchdog.endStopping(
       withinSeconds: stopSeconds, because: "all that was acknowledged is on the disk",
@@ -64,10 +67,21 @@ public enum ReplayProgram {
     }
     watchdog.forget(strand)
     guard let service else { return log.info("stopped before the disk had room") }
+    watchdog.setReady()
     try service.serve(
       until: [signals.fileDescriptor] + (parent.map { [$0.fileDescriptor] } ?? []))
     log.info(
       "ended by \(signals.lastSignal ?? "the end of the supervisor"), everything is on the disk")
+  }
+
+  private static func pages(
+    _ metrics: MetricsSection, _ watchdog: Watchdog, _ log: Log
+  ) -> StatusPages? {
+    guard let address = metrics.address(of: .replay) else { return nil }
+    watchdog.countDurations()
+    return StatusPages.start(
+      at: address, allowRoutable: metrics.allowRoutable, say: { log.warning($0) },
+      metrics: { watchdog.metricsText }, readiness: { watchdog.readiness })
   }
 
   /// Opens a ledger again and again while the disk has no room to open it; nil when told to stop.

@@ -277,7 +277,7 @@ import Testing
       loopback(), allowRoutable: false, metrics: { "forage_up 1\n" },
       readiness: {
         let ready = isReady.withLock { $0 }
-        return .init(isReady: ready, text: ready ? "ready" : "waits for replay")
+        return (ready, ready ? "ready" : "waits for replay")
       })
     func get(_ path: String, _ method: String = "GET") throws -> RawClient.Reply {
       try RawClient(pages.address).ask(method, path)

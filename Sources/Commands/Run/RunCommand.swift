@@ -38,6 +38,9 @@ enum RunCommand: Command {
       .value("folder", "DIR", "make the run here instead of runs/<name>-NNN"),
       .value("listen", "ADDRESS", "serve actors on other hosts at this address (tcp)"),
       .value("keys", "DIR", "want keys of everybody; forage keys make makes the folder"),
+      .value(
+        "metrics", "ADDRESS",
+        "answer /metrics, /healthz and /readyz at HOST:PORT, and each process at a port after it"),
       .flag("dry-run", "print the resolved settings and what the run will need, and stop"),
       .value("hours", "H", "end after so long, at a step boundary with a checkpoint"),
       .flag("preflight", "look at what CONFIG promises, and stop; nothing is left behind"),
@@ -58,11 +61,13 @@ enum RunCommand: Command {
     }
     var overrides = arguments.overrides
     if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    if let address = arguments.value("metrics") { overrides.append("metrics.listen=\(address)") }
     if let folder = arguments.value("keys") {
       overrides.append("network.keys=\(try Files.realPath(folder))")
     }
     var settings = try RunSettings.load(path: config, overrides: overrides)
     try settings.network.checkListen()
+    try RunPages.check(settings)
     try checkKeys(settings.network)
     if settings.replay.mode == .offline {
       // A resume may be typed in another folder.
@@ -109,10 +114,12 @@ enum RunCommand: Command {
       changes: arguments.list("allow-change"), otherBuild: arguments.flag("allow-other-build"))
     var overrides = arguments.overrides
     if let address = arguments.value("listen") { overrides.append("network.listen=\(address)") }
+    if let address = arguments.value("metrics") { overrides.append("metrics.listen=\(address)") }
     if let keys = arguments.value("keys") {
       overrides.append("network.keys=\(try Files.realPath(keys))")
     }
     let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
+    try RunPages.check(settings)
     try checkKeys(settings.network)
     return try carryOut(run, settings, session, allowance)
   }
@@ -140,6 +147,8 @@ enum RunCommand: Command {
       withinSeconds: stopSeconds,
       because: "its processes find its pipe closed and end by themselves"
     ) { signals.isStopping }
+    let pages = RunPages.start(settings, watchdog, log)
+    defer { pages?.stop() }
     let strand = watchdog.strand("supervise")
     strand.use("processes of an earlier session to end")
     try awaitOrphans(run, signals)
@@ -156,9 +165,11 @@ enum RunCommand: Command {
 
     let training = try RunTraining(
       run: run, settings: settings, allowance, cores: cores, signals: signals,
-      isPlain: session.isPlain, strand: strand,
+      isPlain: session.isPlain, strand: strand, meters: watchdog.meters,
       end: session.end.before(seconds: try HeldOutResults(run).seconds ?? 0))
+    watchdog.setReady()
     let outcome = try training.carryOut()
+    watchdog.setReady(false, "the training is over")
     if outcome == .stopped {
       return signals.count > 1 ? .interrupted : stopped(run)
     }

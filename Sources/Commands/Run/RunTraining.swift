@@ -40,6 +40,7 @@ final class RunTraining {
   private let isInteractive: Bool
   private let looker: StatusLooker
   private let strand: Strand
+  private let meters: Meters
   private let log: Log
   private var state: RunState
   private var reader: MetricsReader
@@ -49,8 +50,9 @@ final class RunTraining {
 
   init(
     run: RunFolder, settings: RunSettings, _ allowance: ResumeAllowance, cores: Int,
-    signals: SignalWatch, isPlain: Bool, strand: Strand, end: Deadline
+    signals: SignalWatch, isPlain: Bool, strand: Strand, meters: Meters, end: Deadline
   ) throws {
+    self.meters = meters
     self.strand = strand
     self.run = run
     self.settings = settings
@@ -101,6 +103,7 @@ final class RunTraining {
       let isTrained = committedSteps >= settings.run.steps
       try supervisor.tick(progress: committedSteps, isFinished: isTrained)
       state.alarms = bell.standing
+      meters.tell(state, supervisor)
       if supervisor.isTimeOver {
         try hear()
         show()
@@ -225,7 +228,7 @@ final class RunTraining {
         ChildPlan(
           name: "actor-\(index)", program: "\(programs)/forage-actor",
           arguments: [replay, "--name", "actor-\(index)", "--threads", String(actorThreads)]
-            + keyed,
+            + keyed + RunPages.actorArguments(settings.metrics, index),
           logPath: run.log("actor-\(index)"), stopSeconds: actorStopSeconds,
           environment: [
             ProcessAccount.environmentName: run.account("actor-\(index)"),

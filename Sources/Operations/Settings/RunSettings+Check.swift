@@ -196,6 +196,7 @@ struct SettingsFields {
   let trace: Fields
   let preflight: Fields
   let alarms: Fields
+  let metrics: Fields
 
   init(_ fields: Fields) throws(DocumentError) {
     run = try fields.section("run")
@@ -213,5 +214,6 @@ struct SettingsFields {
     trace = try fields.section("trace")
     preflight = try fields.section("preflight")
     alarms = try fields.section("alarms")
+    metrics = try fields.section("metrics")
   }
 }

@@ -23,6 +23,7 @@ public struct RunSettings: Sendable {
   public var trace: TraceSection
   public var preflight: PreflightSection
   public var alarms: AlarmsSection
+  public var metrics: MetricsSection
 
   /// Reads the whole document; `source` names the file in errors.
   public init(_ document: Document, source: String) throws(DocumentError) {
@@ -43,6 +44,7 @@ public struct RunSettings: Sendable {
     trace = try TraceSection(sections.trace)
     preflight = try PreflightSection(sections.preflight)
     alarms = try AlarmsSection(sections.alarms)
+    metrics = try MetricsSection(sections.metrics)
     let format = try fields.integer("format", default: Self.format, in: 0...Int.max)
     guard format == Self.format else {
       throw fields.error(

@@ -34,7 +34,7 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
   private static let free = [
     "run.name", "run.threads", "learner.threads", "learner.keepCheckpoints",
     "learner.checkpointMinutes", "actor", "network", "supervisor", "trace", "preflight",
-    "alarms", "evaluation.every", "replay.ticketLeaseSeconds", "replay.commitGroups",
+    "alarms", "metrics", "evaluation.every", "replay.ticketLeaseSeconds", "replay.commitGroups",
     "replay.commitWaitMilliseconds", "replay.maximumGroupBytes", "replay.maximumQueuedBytes",
     "replay.diskReserveBytes",
   ]

@@ -13,6 +13,8 @@ public final class SpanRecorder: Sendable {
     var droppedTold = 0
     /// Of processes without the run's folder, by their names: what waits for the file.
     var far: [String: Far] = [:]
+    /// By name, once somebody wants them.
+    var durations: [SpanName: Histogram]?
   }
 
   private struct Far {
@@ -79,6 +81,13 @@ public final class SpanRecorder: Sendable {
 
   /// No file: the spans wait for `take`.
   public var isFar: Bool { folder == nil }
+  /// From here on spans are counted by their lengths as they are carried away.
+  public func countDurations() {
+    state.withLock { $0.durations = $0.durations ?? [:] }
+  }
+
+  /// How long spans were since `countDurations`, by name.
+  public var durations: [SpanName: Histogram] { state.withLock { $0.durations ?? [:] } }
 
   /// Writes what has come since the last time. Any thread but those under a deadline: the disk
   /// may be slow.
@@ -151,6 +160,12 @@ public final class SpanRecorder: Sendable {
       for ring in state.rings {
         guard records.count < maximum else { break }
         ring.drain(into: &records, atMost: maximum - records.count)
+      }
+      if state.durations != nil {
+        for record in records {
+          guard let name = SpanName(rawValue: record.name), name.track != .note else { continue }
+          state.durations?[name, default: Histogram()].record(record.duration)
+        }
       }
       let dropped = state.rings.reduce(0) { $0 + $1.dropped }
       if dropped > state.droppedTold {

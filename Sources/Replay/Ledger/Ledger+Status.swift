@@ -141,6 +141,13 @@ extension Ledger {
   }
 
   /// One document a peer; the service adds what it counts of the connection.
+  /// How many peers of each role are here, none left out.
+  var presentPeers: [(role: String, count: Int)] {
+    Role.allCases.map { role in
+      (role.rawValue, peers.values.count { $0.role == role && isPresent($0) })
+    }
+  }
+
   package func peerStatus() -> [(peer: Peer, members: [(String, Document)])] {
     var held: [Peer: Int] = [:]
     for case .held(let peer, _) in book.states.values { held[peer, default: 0] += 1 }

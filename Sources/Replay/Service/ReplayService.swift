@@ -253,6 +253,7 @@ package final class ReplayService {
     if now >= nextSecond {
       nextSecond = now + Limits.secondNanoseconds
       for gauge in gauges { watchdog?.set(gauge.name, to: gauge.value, of: gauge.maximum) }
+      if let watchdog { tell(watchdog.meters) }
       watchDisk()
       rules.readModel(log: log)
       strand.use("the disk to fold the log")
