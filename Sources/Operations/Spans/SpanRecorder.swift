@@ -81,6 +81,7 @@ public final class SpanRecorder: Sendable {
 
   /// No file: the spans wait for `take`.
   public var isFar: Bool { folder == nil }
+
   /// From here on spans are counted by their lengths as they are carried away.
   public func countDurations() {
     state.withLock { $0.durations = $0.durations ?? [:] }
