@@ -16,10 +16,10 @@ import Testing
       versionBytes: versionBytes)
   }
 
-  private func step(_ parts: LoopParts, _ link: LoopLink = .memory, apart: Bool = true, _ n: Int)
-    -> Double
-  {
-    LoopModel(parts, link: link, sharesCores: !apart).forecast(actors: n).stepSeconds
+  private func step(
+    _ parts: LoopParts, _ actors: Int, over link: LoopLink = .memory, apart: Bool = true
+  ) -> Double {
+    LoopModel(parts, link: link, sharesCores: !apart).forecast(actors: actors).stepSeconds
   }
 
   @Test func `at lag 0 sampling and training take turns`() {
@@ -55,14 +55,14 @@ import Testing
     let parts = parts(versionBytes: 3_000_000)
     for n in [1, 2, 4, 64] {
       let rest = step(self.parts(), n)
-      #expect(abs(step(parts, thin, n) - (rest + 3 * Double(n))) < 1e-9, "\(n) actors")
+      #expect(abs(step(parts, n, over: thin) - (rest + 3 * Double(n))) < 1e-9, "\(n) actors")
     }
     #expect(LoopModel(parts, link: thin).forecast(actors: 4).bound == .linkToActors)
     let async = self.parts(lagMax: 64, versionBytes: 3_000_000)
-    #expect(step(async, thin, 4) == 12)
+    #expect(step(async, 4, over: thin) == 12)
     // Ten times the bandwidth, a tenth of the way.
     let wide = LoopLink(bytesPerSecond: 10_000_000, roundTripSeconds: 0)
-    #expect(abs(step(async, wide, 4) - 1.2) < 1e-9)
+    #expect(abs(step(async, 4, over: wide) - 1.2) < 1e-9)
   }
 
   @Test func `a link that carries no group in time bounds by the groups`() {
@@ -74,16 +74,16 @@ import Testing
 
   @Test func `five round trips of a step at lag 0 are waited for, and hidden by lag`() {
     let far = LoopLink(bytesPerSecond: .infinity, roundTripSeconds: 0.3)
-    #expect(abs(step(parts(), far, 4) - step(parts(), 4) - 1.5) < 1e-9)
-    #expect(step(parts(lagMax: 8), far, 1) == 4)
+    #expect(abs(step(parts(), 4, over: far) - step(parts(), 4) - 1.5) < 1e-9)
+    #expect(step(parts(lagMax: 8), 1, over: far) == 4)
   }
 
   @Test func `actors that share two cores are no faster than two, those apart are`() {
-    #expect(step(parts(), apart: false, 2) == 2.5)
-    #expect(step(parts(), apart: false, 4) == 2.5)
-    #expect(step(parts(), apart: true, 4) == 1.5)
+    #expect(step(parts(), 2, apart: false) == 2.5)
+    #expect(step(parts(), 4, apart: false) == 2.5)
+    #expect(step(parts(), 4, apart: true) == 1.5)
     // Two threads that get in each other's way: 1.6 threads' worth.
-    #expect(abs(step(parts(parallelism: 1.6), apart: false, 4) - (4 / 1.6 + 0.5)) < 1e-9)
+    #expect(abs(step(parts(parallelism: 1.6), 4, apart: false) - (4 / 1.6 + 0.5)) < 1e-9)
   }
 
   @Test func `with lag, shared cores do the actors' work and the learner's one after the other`() {
@@ -96,9 +96,9 @@ import Testing
     for lagMax in [0, 1, 4] {
       for n in [1, 2, 3, 4, 8, 64] {
         for isApart in [true, false] {
-          let base = step(parts(lagMax: lagMax, swap: 0.1), apart: isApart, n)
+          let base = step(parts(lagMax: lagMax, swap: 0.1), n, apart: isApart)
           #expect(base >= 0.5)
-          func other(_ parts: LoopParts) -> Double { step(parts, apart: isApart, n) }
+          func other(_ parts: LoopParts) -> Double { step(parts, n, apart: isApart) }
           #expect(other(parts(lagMax: lagMax, batchSeconds: 2, swap: 0.1)) >= base)
           #expect(other(parts(lagMax: lagMax, learner: 2, swap: 0.1)) >= base)
           #expect(other(parts(lagMax: lagMax + 1, swap: 0.1)) <= base)
