@@ -175,7 +175,7 @@ private final class BenchTestFolder {
       "weights", "--megabytes", "3", "--actors", "3", "--repeats", "1", "--transport", transport,
     ])
     #expect(exit == .exited(0), "\(error)")
-    #expect(output.contains("A version of 3 MB is whole and checked at the last of 3 actors"))
+    #expect(output.contains("MB is whole and checked at the last of 3 actors"))
   }
 
   @Test func `disk tells how long a commit takes, and more groups together are more a second`()

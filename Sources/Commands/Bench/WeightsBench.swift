@@ -214,9 +214,10 @@ struct WeightsBench {
         BenchFigure("digest alone", "MB/s", digests.map { size / $0 }),
         BenchFigure("bytes served a version", "MB", [served / 1e6]),
       ],
-      sentence: "A version of \(megabytes) MB is whole and checked at the last of \(actors) actors "
-        + "after \(last.text), \(each.text) each: \(BenchNumber.percent(share.median / 100)) of "
-        + "the speed of bare ZeroMQ messages over \(transport). The last samples with it after "
+      sentence: "A version of \(BenchNumber.text(size)) MB is whole and checked at the last of "
+        + "\(actors) actors after \(last.text), \(each.text) each: "
+        + "\(BenchNumber.percent(share.median / 100)) of the speed of bare ZeroMQ messages over "
+        + "\(transport). The last samples with it after "
         + "\(swap.text), \(keyed.text) under keys; each stands still for \(pause.text) of that.")
   }
 }

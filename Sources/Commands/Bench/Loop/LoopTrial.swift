@@ -78,7 +78,7 @@ struct LoopTrial {
     for log in logs where log.process == "learner" { begin = readLearner(log) }
     for log in logs {
       if log.process == "replay" {
-        leaseBytes += log.spans.filter { $0.name == .lease && $0.start >= begin }
+        leaseBytes += log.spans.filter { $0.name == .lease && $0.start >= begin && $0.amount > 0 }
           .map { Double($0.amount) }
       } else if log.process.hasPrefix("actor") {
         readActor(log, since: begin)
