@@ -13,6 +13,7 @@ public struct TextStream: Sendable {
 
   /// The text that this token completes; "" while a character is not whole.
   public mutating func take(_ token: Int32) -> String {
+    guard tokenizer.isText(token) else { return "" }
     held.append(token)
     return tokenizer.isOpen(after: token) ? "" : tell(atEnd: false)
   }
@@ -23,11 +24,13 @@ public struct TextStream: Sendable {
   private mutating func tell(atEnd: Bool) -> String {
     let before = Array(tokenizer.decode(told).utf8)
     let after = Array(tokenizer.decode(told + held).utf8)
-    guard after.count > before.count, after.starts(with: before) else {
-      // Special tokens and the like have no text; they need not be looked at again.
-      if after == before { held = [] }
+    if after == before {
+      // No text yet, but a place in it: where a file drops the first space, it was the first.
+      told += held
+      held = []
       return ""
     }
+    guard after.starts(with: before) else { return "" }
     let isOpen = after.suffix(Self.replacement.count).elementsEqual(Self.replacement)
     if isOpen, !atEnd { return "" }
     (told, held) = (held, [])

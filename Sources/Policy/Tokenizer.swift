@@ -89,6 +89,11 @@ public struct Tokenizer: Sendable {
     return file.decoder.bytes(of: file.vocabulary.spelling(of: token))
   }
 
+  /// Whether `decode` looks at the token at all: it leaves special ones out, and ids without one.
+  func isText(_ token: Int32) -> Bool {
+    file.vocabulary.contains(token) && !file.specialTokens.contains(token)
+  }
+
   /// Whether a token after this one may change the text of those before: a run of spelled bytes is
   /// text, or none, as a whole.
   func isOpen(after token: Int32) -> Bool {
