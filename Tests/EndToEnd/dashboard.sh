@@ -4,8 +4,8 @@
 # deadline: 120
 . "$(dirname "$0")/common.sh"
 mkdir "$work/runs"
-run runs/first --run.steps=4 --warmStart.maximumSteps=0 --evaluation.every=2
-"$forage" run "$config" --plain --folder "$work/runs/second" --run.steps=100000 \
+run runs/first --anyway --run.steps=4 --warmStart.maximumSteps=0 --evaluation.every=2
+"$forage" run "$config" --plain --anyway --folder "$work/runs/second" --run.steps=100000 \
   --objective.beta=0.5 --warmStart.maximumSteps=0 > "$work/second.out" 2>&1 &
 second=$!
 "$forage" dashboard "$work/runs" --listen 127.0.0.1:0 > "$work/dashboard.out" &

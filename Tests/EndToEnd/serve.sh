@@ -11,7 +11,8 @@ python=${FORAGE_PYTHON:-}
 "$python" Tests/Interop/chat_model.py "$work/chatty"
 "$python" Tests/Interop/openai_client.py "$forage" "$work/chatty"
 
-run served --run.steps=2 --warmStart.maximumSteps=0 --evaluation.every=0 --evaluation.finalPrompts=4
+run served --anyway --run.steps=2 --warmStart.maximumSteps=0 --evaluation.every=0 \
+  --evaluation.finalPrompts=4
 "$forage" serve --run "$work/served" --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 server=$!
 for _ in $(seq 200); do grep -q '^serving' "$work/serve.out" && break; sleep 0.05; done
