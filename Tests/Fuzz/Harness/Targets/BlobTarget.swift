@@ -8,10 +8,16 @@ extension FuzzTarget {
   static let blobs = FuzzTarget("blobs", .frames) {
     let chunk = Envelope(
       id: 2, body: BlobReply.chunk(digest: Samples.digest, offset: 3, total: 5), payload: [[8, 9]])
+    let probe = Envelope(id: 3, body: BlobRequest.probe(Probe(answerBytes: 9)), payload: [[1, 2]])
+    let probed = Envelope(
+      id: 3, body: BlobReply.probed(Probed(service: "weights", receivedBytes: 2)),
+      payload: [[3, 4, 5]])
     let json =
-      try Corpus.wireExamples("blob-request") + Corpus.wireExamples("announcement")
-      + Corpus.wireExamples("blob-reply", without: ["chunk"])
-    return json.map { FrameList.write([$0]) } + [FrameList.write(chunk.encoded())]
+      try Corpus.wireExamples("blob-request", without: ["probe"])
+      + Corpus.wireExamples("announcement")
+      + Corpus.wireExamples("blob-reply", without: ["chunk", "probed"])
+    return json.map { FrameList.write([$0]) }
+      + [chunk.encoded(), probe.encoded(), probed.encoded()].map(FrameList.write)
   } attempt: { bytes in
     let frames = FrameList.read(bytes)
     var isAccepted = false

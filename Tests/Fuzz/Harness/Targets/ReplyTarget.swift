@@ -13,7 +13,11 @@ extension FuzzTarget {
           passAtK: 0, meanLength: 21.5)
       ], pinnedVersions: [2], dropped: [DropCount(reason: "stale", groups: 1, tokens: 9)],
       readyGroups: 5)
-    return try Corpus.wireExamples("reply", without: ["lease"]).map { FrameList.write([$0]) } + [
+    let probed = Envelope(
+      id: 6, body: Reply.probed(Probed(service: "replay", receivedBytes: 2)), payload: [[3, 4]])
+    let json = try Corpus.wireExamples("reply", without: ["lease", "probed"])
+    return json.map { FrameList.write([$0]) } + [
+      FrameList.write(probed.encoded()),
       FrameList.write(
         Envelope(id: 5, body: Reply.lease(lease), payload: [[1], [2, 3]]).encoded())
     ]

@@ -5,7 +5,9 @@ import Wire
 
 extension FuzzTarget {
   static let requests = FuzzTarget("requests", .frames) {
-    let examples = try Corpus.wireExamples("request", without: ["submit", "commit", "heartbeat"])
+    let examples = try Corpus.wireExamples(
+      "request", without: ["submit", "commit", "heartbeat", "probe"])
+    let probe = Envelope(id: 5, body: Request.probe(Probe(answerBytes: 9)), payload: [[1, 2]])
     let commit = StepCommit(
       step: 6, epoch: 2, outcome: .trained, tickets: [12, 13], version: Samples.version,
       stateDigest: Samples.digest, checkpoint: "step-000007", trajectories: Samples.trained)
@@ -25,6 +27,7 @@ extension FuzzTarget {
       FrameList.write(Envelope(id: 3, body: Request.heartbeat(plain)).encoded()),
       FrameList.write(Envelope(id: 4, body: Request.heartbeat(heartbeat)).encoded()),
       FrameList.write(Envelope(id: 1, body: Request.commit(commit)).encoded()),
+      FrameList.write(probe.encoded()),
       FrameList.write(
         Envelope(id: 2, body: Request.submit(submission), payload: [group]).encoded()),
     ]
