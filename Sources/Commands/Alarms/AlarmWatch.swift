@@ -4,7 +4,7 @@
 //   truncation   mean of completions/clipped_ratio        > alarms.truncation
 //   no-spread    1 - mean of frac_reward_zero_std         < alarms.spread
 //   flat-reward  newer half's mean - older half's         <= one standard error of that difference,
-//                over alarms.flatSteps steps, at each of the newest alarms.window steps
+//                over alarms.flatSteps steps, at each of half as many steps in a row
 //   entropy      mean of entropy / mean over the first    < alarms.entropy
 //   kl           mean of kl                               > alarms.kl
 //   format       mean of rewards/format/mean              <= alarms.format
@@ -186,7 +186,8 @@ package struct AlarmWatch {
     }
   }
 
-  /// Flat at one step is chance; at each of a window's it is not.
+  /// Flat at one step is chance; runs that learn have plateaus of a dozen steps; at each of half as
+  /// many steps as are compared it is neither.
   private mutating func flatReward() -> Finding? {
     let rewards = records.suffix(settings.flatSteps).compactMap { $0.number("reward") }
     guard rewards.count == settings.flatSteps else { return nil }
@@ -196,7 +197,7 @@ package struct AlarmWatch {
     let error = (older.squaredError + newer.squaredError).squareRoot()
     flatInARow = gain <= error && !isSolved ? flatInARow + 1 : 0
     return Finding(
-      figure: gain, limit: error, isBad: flatInARow >= settings.window,
+      figure: gain, limit: error, isBad: flatInARow >= settings.flatSteps / 2,
       isGood: gain > 2 * error || isSolved,
       text: "reward went from \(RunView.format(older.mean, 3)) to "
         + "\(RunView.format(newer.mean, 3)) between the halves of \(rewards.count) steps")

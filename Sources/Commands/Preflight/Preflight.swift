@@ -56,12 +56,13 @@ struct Preflight {
         samples: settings.sampling.groupSize, seed: settings.run.seed, domain: .train,
         ticket: UInt64(number), temperature: Float(settings.sampling.temperature),
         maximumNewTokens: newTokens,
-        stopTokens: parts.configuration.stopTokens.union(parts.tokenizer.stopTokens))
+        stopTokens: parts.reader.stopTokens(parts.configuration))
     }
   }
 
   private func exercise(_ number: Int) -> Exercise {
-    parts.exercises.exercise(seed: settings.run.seed, split: .train, index: number)
+    // A curriculum begins with its first level; other tasks have the one.
+    parts.exercises.practice(seed: settings.run.seed, ticket: number, level: 0)
   }
 
   /// The first tickets' groups, and the seconds they took.
