@@ -19,7 +19,7 @@ extension FuzzTarget {
     return json.map { FrameList.write([$0]) } + [
       FrameList.write(probed.encoded()),
       FrameList.write(
-        Envelope(id: 5, body: Reply.lease(lease), payload: [[1], [2, 3]]).encoded())
+        Envelope(id: 5, body: Reply.lease(lease), payload: [[1], [2, 3]]).encoded()),
     ]
   } attempt: { bytes in
     let reply = try Envelope<Reply>(decoding: FrameList.read(bytes))
