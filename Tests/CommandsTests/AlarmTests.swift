@@ -82,6 +82,20 @@ import Testing
     #expect(watch.standing.map(\.kind) == [.flatReward])
   }
 
+  @Test func `a reward that falls because a curriculum's level opens is not flat`() throws {
+    var levels = AlarmWatch(try Self.settings())
+    var none = AlarmWatch(try Self.settings())
+    var raised: [AlarmEvent] = []
+    for step in 0..<300 {
+      // It rises, and starts anew each hundred steps.
+      var values = Self.healthy(step % 100 * 3)
+      raised += none.take(step: Self.record(step, values))
+      values["curriculum/level"] = Double(step / 100)
+      #expect(levels.take(step: Self.record(step, values)).isEmpty)
+    }
+    #expect(raised.contains { $0.alarm.kind == .flatReward })
+  }
+
   @Test func `a figure on its limit rings once`() throws {
     let events = Self.events(try Self.settings("alarms.window=1")) { step in
       ["completions/clipped_ratio": step % 2 == 0 ? 0.51 : 0.49]

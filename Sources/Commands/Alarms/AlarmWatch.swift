@@ -4,7 +4,7 @@
 //   truncation   mean of completions/clipped_ratio        > alarms.truncation
 //   no-spread    1 - mean of frac_reward_zero_std         < alarms.spread
 //   flat-reward  newer half's mean - older half's         <= one standard error of that difference,
-//                over alarms.flatSteps steps, at each of half as many steps in a row
+//                over alarms.flatSteps steps of one level, at each of half as many in a row
 //   entropy      mean of entropy / mean over the first    < alarms.entropy
 //   kl           mean of kl                               > alarms.kl
 //   format       mean of rewards/format/mean              <= alarms.format
@@ -189,8 +189,11 @@ package struct AlarmWatch {
   /// Flat at one step is chance; runs that learn have plateaus of a dozen steps; at each of half as
   /// many steps as are compared it is neither.
   private mutating func flatReward() -> Finding? {
-    let rewards = records.suffix(settings.flatSteps).compactMap { $0.number("reward") }
-    guard rewards.count == settings.flatSteps else { return nil }
+    let rewards = sinceLevel.suffix(settings.flatSteps).compactMap { $0.number("reward") }
+    guard rewards.count == settings.flatSteps else {
+      flatInARow = 0
+      return nil
+    }
     let older = Spread(rewards.prefix(rewards.count / 2))
     let newer = Spread(rewards.dropFirst(rewards.count / 2))
     let gain = newer.mean - older.mean
@@ -201,6 +204,13 @@ package struct AlarmWatch {
       isGood: gain > 2 * error || isSolved,
       text: "reward went from \(RunView.format(older.mean, 3)) to "
         + "\(RunView.format(newer.mean, 3)) between the halves of \(rewards.count) steps")
+  }
+
+  /// The newest records of one level of a curriculum: a level that opens lowers the reward by right.
+  private var sinceLevel: ArraySlice<Document> {
+    let level = records.last?.number("curriculum/level")
+    let before = records.lastIndex { $0.number("curriculum/level") != level }
+    return records[(before.map { $0 + 1 } ?? 0)...]
   }
 
   private func actors(_ health: RunHealth) -> Finding? {
