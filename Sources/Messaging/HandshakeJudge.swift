@@ -21,6 +21,10 @@ struct HandshakeJudge {
   static let hangUpsBeforeDoubt = 5
   static let doubtMilliseconds = 2_000
 
+  /// Of the asking itself: a reset may come before the peer's greeting is read, which tells
+  /// nothing.
+  static let hangUpsBeforeSilence = 5
+
   private var hangUps = 0
 
   /// Throws when the keys do not fit.
@@ -67,13 +71,16 @@ struct HandshakeJudge {
     let monitor = try SocketMonitor(watching: caller)
     guard zmq_connect(caller.open, endpoint) == 0 else { return false }
     let deadline = Deadline(milliseconds: Self.doubtMilliseconds)
+    var silences = 0
     while !deadline.isOver {
       while let event = try monitor.nextRaw() {
         guard event.code != ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL else {
           return UInt32(bitPattern: event.value)
             == UInt32(ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
         }
-        if event.code == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL { return false }
+        guard event.code == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL else { continue }
+        silences += 1
+        if silences == Self.hangUpsBeforeSilence { return false }
       }
       var item = zmq_pollitem_t(
         socket: monitor.handle.open, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)
