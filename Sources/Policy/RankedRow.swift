@@ -1,8 +1,9 @@
 // One row of logits looked at by rank: the most probable tokens, and a draw from the fewest of them
-// that reach a share of the probability (nucleus sampling: Holtzman and others, arXiv 1904.09751).
-// In Double, in a fixed order; used for serving alone: training refuses truncated sampling.
+// that reach a share of the probability (`SamplingCut`). Used for serving alone: training refuses
+// truncated sampling.
 
 import Glibc
+import Tensors
 
 /// Ranks one row. The logits must outlive it.
 struct RankedRow {
@@ -42,31 +43,9 @@ struct RankedRow {
 
   /// Draws from the fewest most probable tokens whose probabilities sum to `topP` or more.
   func nucleusToken(topP: Double, uniform: Float) -> Int32 {
-    let nucleus = nucleus(topP)
-    var mass = 0.0
-    for token in nucleus { mass += exp(z(token) - maximum) }
-    let threshold = Double(uniform) * mass
-    var seen = 0.0
-    for token in nucleus {
-      seen += exp(z(token) - maximum)
-      if seen > threshold { return Int32(token) }
-    }
-    return Int32(nucleus[nucleus.count - 1])
-  }
-
-  /// The most probable first. Only tokens within some distance of the greatest logit are sorted:
-  /// nearly always they reach the share, and a vocabulary has 150,000.
-  private func nucleus(_ topP: Double) -> [Int] {
-    for distance in [8.0, 16.0, .infinity] {
-      var near = logits.indices.filter { maximum - z($0) <= distance }
-      near.sort { (logits[$0], $1) > (logits[$1], $0) }
-      var seen = 0.0
-      for (index, token) in near.enumerated() {
-        seen += exp(z(token) - maximum)
-        if seen >= topP * total { return Array(near[...index]) }
-      }
-      if distance == .infinity { return near }
-    }
-    return []
+    precondition(topP < 1, "a share of \(topP) cuts nothing")
+    let weights = logits.indices.map { Float(exp(z($0) - maximum)) }
+    let cut = SamplingCut(topK: 0, topP: topP)!
+    return weights.withUnsafeBufferPointer { Int32(cut.draw($0, uniform: uniform)) }
   }
 }

@@ -23,7 +23,7 @@ public struct SamplingCut: Equatable, Sendable {
 
   /// The id drawn with a uniform in [0, 1). `weights` are proportional to the probabilities and 1
   /// for the greatest; most probable first, the least id at a tie.
-  func draw(_ weights: UnsafeBufferPointer<Float>, uniform: Float) -> Int {
+  package func draw(_ weights: UnsafeBufferPointer<Float>, uniform: Float) -> Int {
     var total = 0.0
     for weight in weights { total += Double(weight) }
     for share in Self.shares {
