@@ -15,6 +15,9 @@ package struct Fetcher: Sendable {
   package static let mostSilenceMilliseconds = 120_000
   /// Before asking again after a refusal.
   package static let pauseMilliseconds = 500
+  /// Before asking again for a version that is committed and not published yet, and for how long.
+  package static let unpublishedMilliseconds = 5
+  package static let longestUnpublishedMilliseconds = 10_000
   /// A blob whose bytes are not what its digest says is fetched this often, then it is a failure.
   package static let maximumCorruptions = 3
 
@@ -67,6 +70,9 @@ package struct Fetcher: Sendable {
   private var longestGap = 0
   private var lastAsked = 0
   private var silentRounds = 0
+  /// When the goal was set, and the version it named where the newest was to do instead.
+  private var begun = 0
+  private var wanted: Int?
 
   package init(maximumFileBytes: Int, maximumSnapshotBytes: Int = 0) {
     self.maximumFileBytes = maximumFileBytes
@@ -77,6 +83,11 @@ package struct Fetcher: Sendable {
   package var version: Int? { snapshot?.version.number }
 
   package var isIdle: Bool { goal == nil && outcome == nil }
+
+  /// How long its owner may sleep before `advance`.
+  package var sleepMilliseconds: Int {
+    if case .pausing = phase, wanted != nil { Self.unpublishedMilliseconds } else { 100 }
+  }
 
   /// What it is doing, for a heartbeat.
   package var state: String {
@@ -95,6 +106,7 @@ package struct Fetcher: Sendable {
   package mutating func begin(_ goal: Goal, now: Int) {
     precondition(isIdle, "a fetch of \(goal) begun during one of \(String(describing: self.goal))")
     self.goal = goal
+    (begun, wanted) = (now, nil)
     corruptions = 0
     silentRounds = 0
     lastHeardMilliseconds = now
@@ -206,6 +218,17 @@ package struct Fetcher: Sendable {
       return finish(
         .failed("asked for version \(number) the weight server located \(found.version)"))
     }
+    // Replay names a version once its step is committed, which is before it is published: what is
+    // served until then is older, most often the one held, and its bytes would keep a thin link busy
+    // just when the next one comes.
+    if number == nil, let wanted, found.version.number < wanted,
+      now - begun < Self.longestUnpublishedMilliseconds
+    {
+      goal = .version(wanted, isExact: false)
+      openIDs = []
+      phase = .pausing(until: now + Self.unpublishedMilliseconds)
+      return
+    }
     guard found.byteCount > 0, found.byteCount <= maximumSnapshotBytes else {
       return finish(
         .failed(
@@ -259,7 +282,8 @@ package struct Fetcher: Sendable {
     switch (goal, refusal.code) {
     case (.version(let number?, true), .gone):
       finish(.gone(version: number, sentence: refusal.sentence))
-    case (.version(_?, false), .gone):
+    case (.version(let number?, false), .gone):
+      wanted = number
       goal = .version(nil, isExact: false)
       ask(now: now)
     case (.file(let file), .malformed), (.file(let file), .tooLarge):

@@ -378,9 +378,9 @@ final class SocketLoop {
     if let signals { poller.add(fileDescriptor: signals.fileDescriptor) }
     if let parent { poller.add(fileDescriptor: parent.fileDescriptor) }
     let now = Self.now
-    let patience = conversation.nextMoment(now: now) - now
-    try poller.wait(
-      timeoutMilliseconds: max(1, fetcher.goal == nil ? patience : min(patience, 100)))
+    var patience = conversation.nextMoment(now: now) - now
+    if fetcher.goal != nil { patience = min(patience, fetcher.sleepMilliseconds) }
+    try poller.wait(timeoutMilliseconds: max(1, patience))
   }
 
   /// An address that names no host of its own is on the host that replay was reached at.

@@ -180,6 +180,25 @@ struct FetcherTests {
       Self.run(&fetcher, server).outcome == .gone(version: 3, sentence: "the newest is 4"))
   }
 
+  @Test func `a version that is named before it is published is awaited, and no older one fetched`()
+  {
+    var server = MemoryServer()
+    let old = server.publish(3, patternBytes(100))
+    var fetcher = Self.fetcher()
+    fetcher.begin(.version(4, isExact: false), now: 0)
+    let early = Self.run(&fetcher, server, to: 5_000)
+    #expect(early.outcome == nil && early.asked > 2 && fetcher.bytesReceived == 0)
+    let new = server.publish(4, patternBytes(200))
+    #expect(
+      Self.run(&fetcher, server, from: 5_250).outcome == .snapshot(new, bytes: patternBytes(200)))
+    // One that never comes is given up for what there is.
+    fetcher.begin(.version(9, isExact: false), now: 10_000)
+    let given = Self.run(&fetcher, server, from: 10_000)
+    #expect(given.outcome == .snapshot(new, bytes: patternBytes(200)))
+    #expect(given.ended >= 10_000 + Fetcher.longestUnpublishedMilliseconds)
+    #expect(old != new)
+  }
+
   @Test func `a version that goes while it is fetched gives way to the newest`() {
     var server = MemoryServer()
     _ = server.publish(3, patternBytes(30 * BlobAssembly.pieceBytes))
