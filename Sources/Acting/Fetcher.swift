@@ -218,9 +218,9 @@ package struct Fetcher: Sendable {
       return finish(
         .failed("asked for version \(number) the weight server located \(found.version)"))
     }
-    // Replay names a version once its step is committed, which is before it is published: what is
-    // served until then is older, most often the one held, and its bytes would keep a thin link busy
-    // just when the next one comes.
+    // Replay names a version once its step is committed, before it is published: what is served
+    // until then is older, most often the one held, and its bytes would keep a thin link busy just
+    // when the next one comes.
     if number == nil, let wanted, found.version.number < wanted,
       now - begun < Self.longestUnpublishedMilliseconds
     {

@@ -206,7 +206,7 @@ package struct AlarmWatch {
         + "\(RunView.format(newer.mean, 3)) between the halves of \(rewards.count) steps")
   }
 
-  /// The newest records of one level of a curriculum: a level that opens lowers the reward by right.
+  /// The newest records of one level of a curriculum: one that opens lowers the reward by right.
   private var sinceLevel: ArraySlice<Document> {
     let level = records.last?.number("curriculum/level")
     let before = records.lastIndex { $0.number("curriculum/level") != level }
