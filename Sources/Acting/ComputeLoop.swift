@@ -121,10 +121,14 @@ struct ComputeLoop {
     case .weights(let fetched): try load(fetched, rollouts)
     case .gone(_, let sentence):
       log.warning("version \(number) is gone: \(sentence)")
+      // One that is committed is served a moment later: it comes ahead of need and ends the wait.
+      let isAhead = number > rollouts.version?.number ?? -1
       port.strand.measure(.pause) {
         port.pause(
-          milliseconds: 200, newerThan: .max, "waiting for replay to want another version")
+          milliseconds: 200, newerThan: isAhead ? number - 1 : .max,
+          "waiting for replay to want another version")
       }
+      if isAhead, let fetched = port.takeNewest(than: number - 1) { try load(fetched, rollouts) }
     case .run, .answer: preconditionFailure("asked for version \(number), got \(delivery)")
     }
     return true
