@@ -37,7 +37,8 @@ package struct Gantt: Sendable {
   ]
   private static let restColor = "#8a929a"
 
-  private var right: Double { rows.contains { !$0.note.isEmpty } ? 190 : 12 }
+  /// Room for the notes, at the width of a digit.
+  private var right: Double { 12 + 6.4 * Double(rows.map(\.note.count).max() ?? 0) }
 
   private var names: [String] {
     var sums: [String: Int64] = [:]
