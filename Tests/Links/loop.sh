@@ -2,8 +2,7 @@
 # What forage bench loop predicts of one, two and four actors over a thin link, against what as many
 # then take: two hosts, each a network namespace, joined by a link of 20 Mbit/s. Four must be within
 # 15 %.
-# deadline: 420
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/../EndToEnd/common.sh"
 skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "making network namespaces needs root"
 . Tests/Faults/hosts.sh
