@@ -37,7 +37,7 @@ kill $end && wait $end || fail "the far end did not stop well"
 
 # A live run: replay and the weights are measured while it goes, and its weights are those of a run
 # that nobody measured.
-options=(--learner.lagMax=0 --run.steps=60)
+options=(--learner.lagMax=0 --run.steps=900)
 run alone "${options[@]}"
 ip netns exec $head "$forage" run "$config" --plain --folder "$work/live" "${options[@]}" \
   --listen 10.78.0.1 --network.replayPort=47030 --network.weightsPort=47031 \
