@@ -44,13 +44,13 @@ evaluation: {every: 0, finalPrompts: 4, finalSamples: 1}
 actor: {ticketsPerRequest: 2}
 END
 config=$work/chat.yaml
-run whole
-"$forage" run "$config" --plain --folder "$work/stopped" > "$work/stopped.out" 2>&1 &
+run whole --anyway
+"$forage" run "$config" --plain --anyway --folder "$work/stopped" > "$work/stopped.out" 2>&1 &
 job=$!
 wait_for_step stopped 0
 kill -TERM $job
 wait $job || { status=$?; cat "$work/stopped.out"; fail "stopping ended with status $status"; }
-"$forage" run --resume "$work/stopped" --plain > "$work/stopped.out" 2>&1 || {
+"$forage" run --resume "$work/stopped" --plain --anyway > "$work/stopped.out" 2>&1 || {
   cat "$work/stopped.out"
   fail "resume"
 }

@@ -23,9 +23,10 @@ for name in far-0 far-1; do
   # What is copied to the other host: one file.
   mkdir "$work/$name" && cp "$work/keys/$name.key" "$work/$name/"
 done
-run one-host --learner.lagMax=0 --run.steps=40
+# Long enough for some heartbeats, which carry the spans of actors on other hosts.
+run one-host --learner.lagMax=0 --run.steps=300
 ip netns exec $head "$forage" run "$config" --plain --folder "$work/head" --learner.lagMax=0 \
-  --run.steps=40 --actor.count=0 --listen 10.77.0.1 --keys "$work/keys" \
+  --run.steps=300 --actor.count=0 --listen 10.77.0.1 --keys "$work/keys" \
   > "$work/head.out" 2>&1 &
 job=$!
 actors=()
