@@ -90,6 +90,9 @@ public struct Trajectory: Equatable, Sendable {
     self.completion = completion
     self.verdict = verdict
   }
+
+  /// Right as asked, and ended by itself.
+  public var isCompletedCorrect: Bool { verdict.isStrictlyCorrect && !completion.isTruncated }
 }
 
 /// Monotonic times of the actor that made a group, in nanoseconds of its own clock; durations

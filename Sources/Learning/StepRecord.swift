@@ -75,10 +75,7 @@ struct StepRecord {
     for part in parts { add("rewards/\(part.name)/mean", part.sum / total) }
     add("accuracy/strict", Double(trajectories.count { $0.verdict.isStrictlyCorrect }) / total)
     add("accuracy/lenient", Double(trajectories.count { $0.verdict.isLenientlyCorrect }) / total)
-    let completed = trajectories.count {
-      $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated
-    }
-    add("accuracy/completed", Double(completed) / total)
+    add("accuracy/completed", Double(trajectories.count { $0.isCompletedCorrect }) / total)
     count("verdicts/invalid", trajectories.count { !$0.verdict.isValid })
     add("frac_reward_zero_std", rollouts.shareWithoutSpread)
     add("completions/mean_length", rollouts.meanLength)
@@ -197,7 +194,8 @@ extension EvaluationSummary {
       ("evaluation", .integer(version)), ("eval/prompts", .integer(prompts)),
       ("eval/samples", .integer(samples)), ("eval/reward", .number(reward)),
       ("eval/pass@1", .number(strict)), ("eval/pass@1_interval", .number(strictInterval)),
-      ("eval/lenient", .number(lenient)), ("eval/mean_length", .number(meanLength)),
+      ("eval/lenient", .number(lenient)), ("eval/completed_correct", .number(completed)),
+      ("eval/invalid_verdicts", .integer(invalid)), ("eval/mean_length", .number(meanLength)),
     ]
     // With one sample both are the same number, and a key stands once.
     if samples > 1 {

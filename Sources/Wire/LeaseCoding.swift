@@ -81,8 +81,8 @@ extension EvaluationSummary {
       ("version", .integer(version)), ("prompts", .integer(prompts)),
       ("samples", .integer(samples)), ("reward", .number(reward)), ("strict", .number(strict)),
       ("strictInterval", .number(strictInterval)), ("lenient", .number(lenient)),
-      ("passAtK", .number(passAtK)),
-      ("meanLength", .number(meanLength)),
+      ("completed", .number(completed)), ("invalid", .integer(invalid)),
+      ("passAtK", .number(passAtK)), ("meanLength", .number(meanLength)),
     ]
   }
 
@@ -91,7 +91,8 @@ extension EvaluationSummary {
       version: try fields.versionNumber("version"), prompts: try fields.count("prompts"),
       samples: try fields.count("samples"), reward: try fields.mean("reward"),
       strict: try fields.mean("strict"), strictInterval: try fields.mean("strictInterval"),
-      lenient: try fields.mean("lenient"),
+      lenient: try fields.mean("lenient"), completed: try fields.mean("completed"),
+      invalid: try fields.count("invalid"),
       passAtK: try fields.mean("passAtK"), meanLength: try fields.mean("meanLength"))
   }
 }

@@ -317,13 +317,18 @@ public struct EvaluationSummary: Equatable, Sendable {
   /// Half the width of its 95 % interval, over prompts.
   public var strictInterval: Double
   public var lenient: Double
+  /// Strictly right and not truncated.
+  public var completed: Double
+  /// Samples whose verifier gave no verdict; they count as wrong above.
+  public var invalid: Int
   /// Share of prompts with at least one strictly correct sample.
   public var passAtK: Double
   public var meanLength: Double
 
   public init(
     version: Int, prompts: Int, samples: Int, reward: Double, strict: Double,
-    strictInterval: Double = 1, lenient: Double, passAtK: Double, meanLength: Double
+    strictInterval: Double = 1, lenient: Double, completed: Double, invalid: Int,
+    passAtK: Double, meanLength: Double
   ) {
     self.version = version
     self.prompts = prompts
@@ -332,6 +337,8 @@ public struct EvaluationSummary: Equatable, Sendable {
     self.strict = strict
     self.strictInterval = strictInterval
     self.lenient = lenient
+    self.completed = completed
+    self.invalid = invalid
     self.passAtK = passAtK
     self.meanLength = meanLength
   }

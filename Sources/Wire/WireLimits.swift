@@ -2,7 +2,7 @@
 // a count above one (a caller's mistake) and shortens a sentence; a decoder refuses both.
 
 public enum WireLimits {
-  public static let protocolVersion = 1
+  public static let protocolVersion = 2
   /// A batch lease of 65,536 tickets with its reports takes half of this.
   public static let maximumControlBytes = 1 << 20
   /// The groups of one batch.

@@ -22,18 +22,19 @@ def hello(**changes):
 
 def hellos(run):
     """What is skewed -> (its hello, the protocol it says, the code it must get)."""
+    ours = ledger.PROTOCOL
     learner = {"role": "learner", "name": "learner", "numericClass": "python"}
     model = {**run.version(0), "digest": OTHER}
     return {
-        "protocol": (hello(), 2, "protocol-version"),
-        "numeric class": (hello(numericClass="f32/other"), 1, "numeric-class"),
-        "tokenizer": (hello(files=named(tokenizer_json=OTHER)), 1, "another-run"),
-        "model": (hello(files=named(config_json=OTHER)), 1, "another-run"),
-        "task": (hello(files=named(task=OTHER)), 1, "another-run"),
-        "verifier": (hello(files=named(task=OURS, verifier=OTHER)), 1, "another-run"),
-        "run (learner)": ({**learner, "version": {**run.version(0), "lineage": "other-run"}}, 1,
-                          "another-run"),
-        "model (learner)": ({**learner, "version": model}, 1, "another-run"),
+        "protocol": (hello(), ledger.PROTOCOL + 1, "protocol-version"),
+        "numeric class": (hello(numericClass="f32/other"), ours, "numeric-class"),
+        "tokenizer": (hello(files=named(tokenizer_json=OTHER)), ours, "another-run"),
+        "model": (hello(files=named(config_json=OTHER)), ours, "another-run"),
+        "task": (hello(files=named(task=OTHER)), ours, "another-run"),
+        "verifier": (hello(files=named(task=OURS, verifier=OTHER)), ours, "another-run"),
+        "run (learner)": ({**learner, "version": {**run.version(0), "lineage": "other-run"}},
+                          ours, "another-run"),
+        "model (learner)": ({**learner, "version": model}, ours, "another-run"),
     }
 
 

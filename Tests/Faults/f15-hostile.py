@@ -11,7 +11,7 @@ import argparse, json, os, pathlib, socket, struct, sys, time
 import numpy as np, zmq
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Interop"))
-from actor import Peer, digest, made_group  # noqa: E402
+from actor import PROTOCOL, Peer, digest, made_group  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.numpy import load, save  # noqa: E402
 
@@ -98,10 +98,10 @@ def claiming(count):
 def controls():
     """Messages that are refused before anybody looks who sent them."""
     def frame(kind, body):
-        return json.dumps({"kind": kind, "protocol": 1, "id": 7, "body": body}).encode()
+        return json.dumps({"kind": kind, "protocol": PROTOCOL, "id": 7, "body": body}).encode()
     return [
         [b""], [b"not JSON"], [b"[" * 65536], [b"{" * 65536], [b"\xff\xfe" * 1000],
-        [b'{"kind":"hello","kind":"hello"}'], [b'{"protocol":1}'],
+        [b'{"kind":"hello","kind":"hello"}'], [b'{"protocol":%d}' % PROTOCOL],
         [frame("nonsense", {})], [frame("hello", {"role": "king"})],
         [frame("tickets", {"count": 1 << 62})], [frame("tickets", {"count": -1})],
         [frame("heartbeat", {"holding": [{"purpose": "train", "number": 1 << 60}]})],

@@ -10,7 +10,7 @@ import hashlib, json, os, pathlib, shutil, signal, sqlite3, subprocess, sys, tim
 import zmq
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "Interop"))
-from actor import digest, made_group  # noqa: E402
+from actor import PROTOCOL, digest, made_group  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PROGRAMS = ROOT / ".build" / "release"
@@ -53,7 +53,7 @@ class Session:
     def close(self):
         self.socket.close()
 
-    def send(self, kind, body, *payload, protocol=1):
+    def send(self, kind, body, *payload, protocol=PROTOCOL):
         self.next_id += 1
         control = {"kind": kind, "protocol": protocol, "id": self.next_id, "body": body}
         self.socket.send_multipart([json.dumps(control).encode(), *payload])
@@ -69,7 +69,7 @@ class Session:
                     return control["id"], control["kind"], control["body"]
         raise Lost(f"no answer to {sorted(ids)}")
 
-    def ask(self, kind, body, *payload, seconds=5.0, alive=lambda: True, protocol=1):
+    def ask(self, kind, body, *payload, seconds=5.0, alive=lambda: True, protocol=PROTOCOL):
         ids = {self.send(kind, body, *payload, protocol=protocol)}
         return self.receive(ids, seconds, alive)[1:]
 

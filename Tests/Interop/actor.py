@@ -10,7 +10,7 @@ import argparse, hashlib, json, sys, time
 import numpy as np, zmq
 from safetensors.numpy import load, save
 
-CHUNK, WINDOW = 1 << 19, 16
+PROTOCOL, CHUNK, WINDOW = 2, 1 << 19, 16
 
 
 def digest(data):
@@ -33,7 +33,7 @@ class Peer:
 
     def send(self, kind, body, *payload):
         self.next_id += 1
-        control = {"kind": kind, "protocol": 1, "id": self.next_id, "body": body}
+        control = {"kind": kind, "protocol": PROTOCOL, "id": self.next_id, "body": body}
         self.socket.send_multipart([json.dumps(control).encode(), *payload])
         return self.next_id
 

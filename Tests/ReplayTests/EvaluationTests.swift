@@ -106,6 +106,8 @@ import Wire
         // Sums of these depend on their order in the last bits.
         tally.reward = [0.1, 1e16, -1e16][number]
         tally.strict = number == 1 ? 1 : 0
+        tally.completed = number == 1 ? 1 : 0
+        tally.invalid = number
         tally.tokens = 4 + number
         let key = TicketKey(purpose: .evaluate(version: 0), number: number)
         actions += ledger.handle(
@@ -118,6 +120,8 @@ import Wire
     let first = summary(order: [0, 1, 2])
     // 3 prompts of 2 samples: 1 strict of 6, 1 prompt of 3 passed, (4 + 5 + 6) / 6 tokens.
     #expect(first?.strict == 1.0 / 6)
+    #expect(first?.completed == 1.0 / 6)
+    #expect(first?.invalid == 0 + 1 + 2)
     #expect(first?.passAtK == 1.0 / 3)
     // Over prompts: shares 0, 1/2 and 0.
     #expect(first?.strictInterval == MeanInterval.halfWidth([0, 0.5, 0]))

@@ -51,6 +51,8 @@ import Wire
     #expect(evaluations.map(\.version) == [0, 2, 3])
     // One of two samples is right, in every prompt.
     #expect(evaluations.map(\.strict) == [0.5, 0.5, 0.5])
+    #expect(evaluations.map(\.completed) == [0.5, 0.5, 0.5])
+    #expect(evaluations.map(\.invalid) == [0, 0, 0])
     #expect(evaluations.map(\.passAtK) == [1, 1, 1])
     try harness.end()
     let reader = try LedgerReader(path: harness.folder.ledger)

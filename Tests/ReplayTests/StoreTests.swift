@@ -82,7 +82,9 @@ enum Tampering {
     #expect(history.accepted == 4)
     #expect(history.fates == [.trained: 2])
     let group = Samples.group(Samples.train(2), version: Self.first)
-    #expect(history.groups[2]?.tally == GroupTally(group))
+    var known = GroupTally(group)
+    known.completed = 0
+    #expect(history.groups[2]?.tally == known)
     #expect(try store.group(Samples.train(2))?.blob == group.encoded())
     let ledger = Ledger(
       LedgerConfiguration(
@@ -267,11 +269,19 @@ enum Tampering {
     let store = try open()
     try store.record(Self.epoch(1))
     let key = TicketKey(purpose: .evaluate(version: 0), number: 2)
-    try store.write([.group(Samples.pending(Samples.group(key, version: Self.first)))])
-    #expect(try store.history().evaluationGroups[0]?[2]?.tally.strict == 1)
+    var group = Samples.group(key, version: Self.first)
+    group.trajectories[1].verdict = .invalid("the program died: \"part\":\"invalid\"")
+    let pending = Samples.pending(group)
+    try store.write([.group(pending)])
+    #expect(pending.tally.completed == 1)
+    #expect(pending.tally.invalid == 1)
+    // A process that starts anew knows of the group what the one before knew.
+    let tally = try #require(try store.history().evaluationGroups[0]?[2]?.tally)
+    #expect(tally == pending.tally)
+    // Means over 3 prompts of 2 samples; one group of them is there to count.
     let summary = EvaluationSummary(
-      version: 0, prompts: 3, samples: 2, reward: 0.5, strict: 0.25, lenient: 0.5, passAtK: 0.75,
-      meanLength: 4)
+      version: 0, prompts: 3, samples: 2, reward: 0.5, strict: 0.25, lenient: 0.5,
+      completed: 1.0 / 6, invalid: 1, passAtK: 0.75, meanLength: 4)
     try store.write([.evaluation(summary), .abandonedEvaluation(version: 25)])
     let history = try store.history()
     #expect(history.undelivered == [summary])

@@ -14,8 +14,8 @@ import Wire
 
   @Test func `the interval of a share of prompts is that of ones and zeros`() {
     let summary = EvaluationSummary(
-      version: 1, prompts: 8, samples: 4, reward: 0, strict: 0, lenient: 0, passAtK: 3.0 / 8,
-      meanLength: 1)
+      version: 1, prompts: 8, samples: 4, reward: 0, strict: 0, lenient: 0, completed: 0,
+      invalid: 0, passAtK: 3.0 / 8, meanLength: 1)
     let shares = [1.0, 1, 1, 0, 0, 0, 0, 0]
     #expect(abs(summary.passAtKInterval - MeanInterval.halfWidth(shares)) < 1e-12)
   }

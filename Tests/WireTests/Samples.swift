@@ -127,7 +127,7 @@ enum Samples {
             evaluations: [
               EvaluationSummary(
                 version: 2, prompts: 64, samples: 2, reward: 1.0 / 3, strict: 0.1, lenient: 1,
-                passAtK: 0, meanLength: 21.5)
+                completed: 0.0625, invalid: 3, passAtK: 0, meanLength: 21.5)
             ], pinnedVersions: [2], dropped: [DropCount(reason: "stale", groups: 1, tokens: 9)],
             readyGroups: 5, waitMeanMilliseconds: 41, waitMaxMilliseconds: 97,
             actors: [

@@ -40,8 +40,10 @@ struct LedgerSummary {
       lines.append(
         "  version \(evaluation.version) on \(evaluation.prompts) validation prompts: pass@1 "
           + "\(RunView.format(evaluation.strict, 3)), pass@\(evaluation.samples) "
-          + "\(RunView.format(evaluation.passAtK, 3)), reward "
-          + RunView.format(evaluation.reward, 3))
+          + "\(RunView.format(evaluation.passAtK, 3)), completed-correct "
+          + "\(RunView.format(evaluation.completed, 3)), reward "
+          + RunView.format(evaluation.reward, 3)
+          + (evaluation.invalid > 0 ? ", \(evaluation.invalid) without a verdict" : ""))
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -75,7 +77,9 @@ struct LedgerSummary {
               ("version", .integer($0.version)), ("prompts", .integer($0.prompts)),
               ("samples", .integer($0.samples)), ("pass@1", .number($0.strict)),
               ("pass@k", .number($0.passAtK)), ("lenient", .number($0.lenient)),
-              ("reward", .number($0.reward)), ("mean_length", .number($0.meanLength)),
+              ("completed_correct", .number($0.completed)),
+              ("invalid_verdicts", .integer($0.invalid)), ("reward", .number($0.reward)),
+              ("mean_length", .number($0.meanLength)),
             ])
           })
       ),

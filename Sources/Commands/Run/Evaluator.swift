@@ -94,7 +94,7 @@ struct Evaluator {
     let passes = (plan.samples > 0 ? 1.0 : 0) + (plan.isGreedyAsked ? 1 : 0)
     var result = EvaluationResult(prompts: count, samples: plan.samples)
     var done = 0.0
-    func judge(samples: Int, temperature: Float) -> [[Judged]]? {
+    func judge(samples: Int, temperature: Float) -> [[Trajectory]]? {
       defer { done += 1 / passes }
       return sample(
         problems, plan, samples: samples, temperature: temperature, shouldStop: shouldStop
@@ -115,7 +115,7 @@ struct Evaluator {
     return result
   }
 
-  private func byLevel(_ judged: [[Judged]], _ split: Split) -> [Double] {
+  private func byLevel(_ judged: [[Trajectory]], _ split: Split) -> [Double] {
     guard let curriculum = exercises as? Curriculum else { return [] }
     var shares = [[Double]](repeating: [], count: curriculum.levelCount)
     for (index, group) in judged.enumerated() {
@@ -129,9 +129,9 @@ struct Evaluator {
   private func sample(
     _ problems: [Exercise], _ plan: EvaluationPlan, samples: Int, temperature: Float,
     shouldStop: () -> Bool, progress: (Double) -> Void
-  ) -> [[Judged]]? {
+  ) -> [[Trajectory]]? {
     let generator = Generator(policy)
-    var judged: [[Judged]] = []
+    var judged: [[Trajectory]] = []
     while judged.count < problems.count {
       let range = judged.count..<min(problems.count, judged.count + Self.promptsAtOnce)
       let requests = range.map { index in
@@ -145,11 +145,11 @@ struct Evaluator {
       for (index, group) in zip(range, groups) {
         judged.append(
           group.map { completion in
-            Judged(
+            Trajectory(
+              completion: completion,
               verdict: exercises.judge(
                 problems[index], completion: reader.tokenizer.decode(completion.tokens),
-                tokenCount: completion.tokens.count, isTruncated: completion.isTruncated),
-              completion: completion)
+                tokenCount: completion.tokens.count, isTruncated: completion.isTruncated))
           })
       }
       progress(Double(judged.count) / Double(problems.count))
@@ -158,13 +158,8 @@ struct Evaluator {
   }
 }
 
-private struct Judged {
-  var verdict: Verdict
-  var completion: Completion
-}
-
 extension EvaluationResult {
-  fileprivate mutating func take(_ judged: [[Judged]]) {
+  fileprivate mutating func take(_ judged: [[Trajectory]]) {
     let all = judged.flatMap { $0 }
     let byPrompt = judged.map { group in
       mean(group.map { $0.verdict.isStrictlyCorrect ? 1 : 0 })
@@ -173,8 +168,7 @@ extension EvaluationResult {
     strictInterval = MeanInterval.halfWidth(byPrompt)
     lenient = mean(all.map { $0.verdict.isLenientlyCorrect ? 1 : 0 })
     invalid = all.count { !$0.verdict.isValid }
-    completed = mean(
-      all.map { $0.verdict.isStrictlyCorrect && !$0.completion.isTruncated ? 1 : 0 })
+    completed = mean(all.map { $0.isCompletedCorrect ? 1 : 0 })
     let passed = judged.map { $0.contains { $0.verdict.isStrictlyCorrect } ? 1.0 : 0 }
     passAtK = mean(passed)
     passAtKInterval = MeanInterval.halfWidth(passed)

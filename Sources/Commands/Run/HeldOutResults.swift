@@ -36,7 +36,8 @@ struct HeldOutResults {
       ]))
   }
 
-  /// "greedy 0.51, pass@1 0.33 ± 0.02, pass@4 0.70 (512 held-out prompts x 4 samples)"
+  /// "greedy 0.51, pass@1 0.33 ± 0.02, pass@4 0.70 ± 0.03, lenient 0.34, completed-correct 0.33
+  /// (512 held-out prompts x 4 samples)"
   static func words(_ result: Document) -> String {
     func number(_ key: String, _ digits: Int = 3) -> String {
       RunView.format(result[key]?.numberValue, digits)
@@ -44,9 +45,15 @@ struct HeldOutResults {
     let samples = result["samples"]?.integerValue ?? 0
     return "greedy \(number("greedy")), pass@1 \(number("pass@1")) ± \(number("pass@1_interval")), "
       + "pass@\(samples) \(number("pass@k")) ± \(number("pass@k_interval")), "
-      + "lenient \(number("lenient")) "
+      + "lenient \(number("lenient")), completed-correct \(number("completed_correct")) "
       + "(\(result["prompts"]?.integerValue ?? 0) held-out prompts x \(samples) samples)"
-      + levels(result)
+      + levels(result) + unjudged(result)
+  }
+
+  /// ", 3 samples without a verdict count as wrong"; nothing where each was judged.
+  private static func unjudged(_ result: Document) -> String {
+    let invalid = result["invalid_verdicts"]?.integerValue ?? 0
+    return invalid == 0 ? "" : ", \(invalid) samples without a verdict count as wrong"
   }
 
   /// ", by level 0.81, 0.40, 0.12"; nothing without a curriculum.

@@ -217,6 +217,9 @@ struct EvaluationReport {
       "pass@\(result.samples)",
       "strict \(number(result.passAtK)) ± \(number(result.passAtKInterval))")
     text += row("completed and correct", number(result.completed))
+    if result.invalid > 0 {
+      text += row("without a verdict", "\(result.invalid) samples, counted as wrong")
+    }
     text += row("reward", number(result.reward))
     text += row("mean length", "\(RunView.format(result.meanLength, 1)) tokens")
     text += row("truncated", RunView.percent(result.truncated))

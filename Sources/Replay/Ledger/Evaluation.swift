@@ -131,6 +131,8 @@ struct Evaluation {
       total.reward += facts.tally.reward
       total.strict += facts.tally.strict
       total.lenient += facts.tally.lenient
+      total.completed += facts.tally.completed
+      total.invalid += facts.tally.invalid
       total.tokens += facts.tally.tokens
       passed += facts.tally.strict > 0 ? 1 : 0
       shares.append(Double(facts.tally.strict) / Double(max(1, facts.tally.samples)))
@@ -140,7 +142,8 @@ struct Evaluation {
       version: version.number, prompts: slots.count, samples: total.samples / max(1, slots.count),
       reward: total.reward / count, strict: Double(total.strict) / count,
       strictInterval: MeanInterval.halfWidth(shares),
-      lenient: Double(total.lenient) / count, passAtK: Double(passed) / Double(slots.count),
+      lenient: Double(total.lenient) / count, completed: Double(total.completed) / count,
+      invalid: total.invalid, passAtK: Double(passed) / Double(slots.count),
       meanLength: Double(total.tokens) / count)
   }
 }

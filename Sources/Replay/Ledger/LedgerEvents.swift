@@ -34,6 +34,10 @@ package struct GroupTally: Equatable, Sendable {
   package var reward = 0.0
   package var strict = 0
   package var lenient = 0
+  /// Strictly right and not truncated. After a restart only groups of evaluations know.
+  package var completed = 0
+  /// Without a verdict; they count as wrong above. Known as the one before is.
+  package var invalid = 0
   /// Completion tokens of all trajectories.
   package var tokens = 0
   /// The standard deviation of the rewards, with count - 1.
@@ -47,6 +51,8 @@ package struct GroupTally: Equatable, Sendable {
       reward += Double(trajectory.verdict.reward)
       strict += trajectory.verdict.isStrictlyCorrect ? 1 : 0
       lenient += trajectory.verdict.isLenientlyCorrect ? 1 : 0
+      completed += trajectory.isCompletedCorrect ? 1 : 0
+      invalid += trajectory.verdict.isValid ? 0 : 1
       tokens += trajectory.completion.tokens.count
     }
     guard samples > 1 else { return }

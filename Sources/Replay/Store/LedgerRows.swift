@@ -180,10 +180,16 @@ struct LedgerRows {
       """)
     return try statement.rows { row throws(LedgerError) in
       _ = try checked("evaluations", row)
+      let samples = row.integer(2) * row.integer(3)
+      let counts = try evaluationCounts(version: row.integer(0))
+      let total = counts.values.reduce((completed: 0, invalid: 0)) {
+        ($0.completed + $1.completed, $0.invalid + $1.invalid)
+      }
       return EvaluationSummary(
         version: row.integer(0), prompts: row.integer(2), samples: row.integer(3),
         reward: row.number(4), strict: row.number(5),
         strictInterval: try strictInterval(version: row.integer(0)), lenient: row.number(6),
+        completed: Double(total.completed) / Double(max(1, samples)), invalid: total.invalid,
         passAtK: row.number(7), meanLength: row.number(8))
     }
   }
@@ -191,13 +197,30 @@ struct LedgerRows {
   /// Of an evaluation's groups: the table of evaluations holds means alone. Taken without the
   /// groups' blobs, which their digests cover: it says how sure a mean is, and decides nothing.
   private func strictInterval(version: Int) throws(LedgerError) -> Double {
-    let purpose = Purpose.evaluate(version: version)
-    let first = RowKey.integer(TicketKey(purpose: purpose, number: 0))
     let statement = try prepared(
       "SELECT strict, samples FROM groups WHERE key BETWEEN ? AND ? ORDER BY key DESC")
-    let shares = try statement.rows([.integer(first - RowKey.maximumPrompts + 1), .integer(first)])
-    { row in Double(row.integer(0)) / Double(max(1, row.integer(1))) }
+    let shares = try statement.rows(RowKey.range(ofEvaluation: version)) { row in
+      Double(row.integer(0)) / Double(max(1, row.integer(1)))
+    }
     return MeanInterval.halfWidth(shares)
+  }
+
+  /// What the trajectories of an evaluation's groups say and the groups' own rows do not, by the
+  /// groups' keys: samples strictly right and not truncated, and samples without a verdict. As
+  /// sums they decide nothing either.
+  func evaluationCounts(
+    version: Int
+  ) throws(LedgerError) -> [Int: (completed: Int, invalid: Int)] {
+    let statement = try prepared(
+      """
+      SELECT key, sum(strict = 1 AND finish = '\(FinishReason.stop.rawValue)'),
+        sum(instr(parts, '"part":"\(Verdict.invalidPart)"') > 0)
+      FROM trajectories WHERE key BETWEEN ? AND ? GROUP BY key
+      """)
+    let counts = try statement.rows(RowKey.range(ofEvaluation: version)) {
+      ($0.integer(0), (completed: $0.integer(1), invalid: $0.integer(2)))
+    }
+    return Dictionary(uniqueKeysWithValues: counts)
   }
 
   /// One of the run's few names and numbers; nil when it has none.

@@ -152,5 +152,14 @@ extension LedgerStore {
         history.evaluationGroups[version, default: [:]][key.number] = facts
       }
     }
+    for (version, groups) in history.evaluationGroups {
+      let counts = try rows.evaluationCounts(version: version)
+      for number in groups.keys {
+        let key = TicketKey(purpose: .evaluate(version: version), number: number)
+        guard let count = counts[RowKey.integer(key)] else { continue }
+        history.evaluationGroups[version]?[number]?.tally.completed = count.completed
+        history.evaluationGroups[version]?[number]?.tally.invalid = count.invalid
+      }
+    }
   }
 }

@@ -210,6 +210,12 @@ enum RowKey {
     }
   }
 
+  /// The lowest and the highest row of an evaluation's groups: what a statement is told.
+  static func range(ofEvaluation version: Int) -> [SQLValue] {
+    let first = integer(TicketKey(purpose: .evaluate(version: version), number: 0))
+    return [.integer(first - maximumPrompts + 1), .integer(first)]
+  }
+
   static func ticket(_ integer: Int) -> TicketKey {
     if integer >= 0 { return TicketKey(purpose: .train, number: integer) }
     let packed = -integer - 1

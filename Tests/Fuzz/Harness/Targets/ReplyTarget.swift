@@ -10,7 +10,7 @@ extension FuzzTarget {
       evaluations: [
         EvaluationSummary(
           version: 2, prompts: 64, samples: 2, reward: 1.0 / 3, strict: 0.1, lenient: 1,
-          passAtK: 0, meanLength: 21.5)
+          completed: 0.1, invalid: 3, passAtK: 0, meanLength: 21.5)
       ], pinnedVersions: [2], dropped: [DropCount(reason: "stale", groups: 1, tokens: 9)],
       readyGroups: 5)
     let probed = Envelope(
