@@ -1,6 +1,6 @@
 // forage ablate: believe less, measure more. A grid of settings over seeds, one run after another
 // in a folder of its own, and a table of what each cell came to. Cut off, it goes on where it
-// stopped: a run that ended is kept, one that was under way is resumed.
+// stopped: a run that ended well is kept, one that was under way or failed is resumed.
 
 import Documents
 import Glibc
@@ -84,7 +84,10 @@ struct SweepRunner {
     for seed in sweep.seeds {
       for cell in sweep.cells {
         number += 1
-        if try finished().contains(where: { $0.cell == cell.name && $0.seed == seed }) { continue }
+        let isDone = try ended().contains {
+          $0.cell == cell.name && $0.seed == seed && $0.status == 0
+        }
+        if isDone { continue }
         let left = made == 0 ? "" : timeLeft(began, made: made, left: total - number + 1)
         Terminal.write("run \(number) of \(total): \(cell.name), seed \(seed)\(left)\n")
         guard let status = try carryOut(cell, seed, signals) else { return false }
@@ -152,7 +155,9 @@ struct SweepRunner {
       ]))
   }
 
-  private func finished() throws -> [(cell: String, seed: Int, status: Int)] {
+  /// How each run ended that did. One that failed is tried again when the sweep is continued, and
+  /// its last end counts.
+  private func ended() throws -> [(cell: String, seed: Int, status: Int)] {
     guard Files.exists(results) else { return [] }
     var reader = MetricsReader(path: results)
     var found: [(cell: String, seed: Int, status: Int)] = []
@@ -160,6 +165,7 @@ struct SweepRunner {
       guard let cell = line["cell"]?.stringValue, let seed = line["seed"]?.integerValue,
         let status = line["status"]?.integerValue
       else { continue }
+      found.removeAll { $0.cell == cell && $0.seed == seed }
       found.append((cell, seed, status))
     }
     return found
@@ -168,7 +174,7 @@ struct SweepRunner {
   /// Writes table, rows and page of what is there; the table.
   @discardableResult
   func write() throws -> String {
-    let ended = try finished()
+    let ended = try ended()
     var runs: [AblationRun] = []
     var curves: [(cell: String, runs: [RunMetrics])] = []
     for cell in sweep.cells {

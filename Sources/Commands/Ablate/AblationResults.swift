@@ -68,6 +68,7 @@ package struct AblationResults {
     ("pass@1", "pass@1 after", 3), ("greedy", "greedy after", 3),
     ("late_reward", "reward, last tenth", 3), ("kl", "KL, last tenth", 4),
     ("entropy", "entropy, last tenth", 3), ("grad_norm", "gradient norm, median", 2),
+    ("lag", "lag, mean", 2), ("clipped", "clipped, %", 2), ("ratio", "greatest ratio", 1),
     ("seconds", "training, s", 0),
   ]
   /// What the first cell is compared by.
@@ -111,6 +112,11 @@ package struct AblationResults {
     }
     let norms = steps.compactMap { $0["grad_norm"]?.numberValue }.sorted()
     if !norms.isEmpty { measures["grad_norm"] = norms[norms.count / 2] }
+    let lags = steps.compactMap { $0["lag/mean"]?.numberValue }
+    if !lags.isEmpty { measures["lag"] = lags.reduce(0, +) / Double(lags.count) }
+    let clipped = steps.compactMap { $0["clip_ratio/region_mean"]?.numberValue }
+    if !clipped.isEmpty { measures["clipped"] = 100 * clipped.reduce(0, +) / Double(clipped.count) }
+    measures["ratio"] = steps.compactMap { $0["ratio/max"]?.numberValue }.max()
     measures["seconds"] = steps.reduce(0.0) { $0 + ($1["time/step"]?.numberValue ?? 0) }
     return measures
   }
