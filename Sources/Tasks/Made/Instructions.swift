@@ -183,7 +183,11 @@ struct Instructions: Puzzle {
     largestWordCount = try fields.integer("largestWordCount", default: 20, in: 3...1000)
   }
 
-  var alphabet: [Character]? { nil }
+  /// A reply is free text, of which a vocabulary of characters has the printable part of ASCII.
+  var alphabet: [Character]? {
+    (UInt8(ascii: " ")...UInt8(ascii: "~")).map { Character(UnicodeScalar($0)) } + ["\n"]
+  }
+  var tags: [String] { [] }
 
   private static let keySets = Combination.count(bound: keys.count, size: 3) ?? 0
   /// Three at least: the first word, the last, and one between.

@@ -9,6 +9,9 @@ import Experience
 protocol Puzzle: Sendable {
   /// The characters of its prompts and demonstrations; nil for free text.
   var alphabet: [Character]? { get }
+  /// What its demonstrations mark their parts with; a vocabulary of characters has each as one
+  /// token.
+  var tags: [String] { get }
   /// How many exercises there are, `SplitSpace.minimumCount` at least.
   var count: Int { get }
   /// The judge of its answers, alone in one `<answer>` block, and of its format.
@@ -17,6 +20,10 @@ protocol Puzzle: Sendable {
   func exercise(_ member: Int, seed: UInt64) -> Exercise
   /// The number of an exercise that a puzzle of this kind made; nil where it is none of these.
   func member(of exercise: Exercise) -> Int?
+}
+
+extension Puzzle {
+  var tags: [String] { alphabet == nil ? [] : ThinkAnswerFormat.tags }
 }
 
 /// What a made task pays, and how it speaks.
@@ -75,7 +82,7 @@ struct MadeExercises<P: Puzzle>: LevelExercises {
   }
 
   var alphabet: [Character]? { puzzle.alphabet }
-  var tags: [String] { puzzle.alphabet == nil ? [] : ThinkAnswerFormat.tags }
+  var tags: [String] { puzzle.tags }
   var needsTokenCount: Bool { judge.needsTokenCount }
 
   func count(in split: Split) -> Int? { split == .train ? nil : space.size(of: split) }
