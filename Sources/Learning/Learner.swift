@@ -234,10 +234,11 @@ public final class Learner {
     enter("publish")
     server.pin(Set(pinned))
     let weights = strand.measure(.snapshot, id: version.number) { trainer.policy.copyWeights() }
+    let encoding: SnapshotEncoding = trainer.optimizer.precision == .bf16 ? .bf16 : .f32
     let bytes = strand.measure(.encodeWeights, id: version.number) {
-      SnapshotCodec.encode(weights, version: version)
+      SnapshotCodec.encode(weights, version: version, encoding: encoding)
     }
-    server.publish(version, bytes: bytes)
+    server.publish(version, bytes: bytes, encoding: encoding)
     FaultHooks.reach("published")
   }
 

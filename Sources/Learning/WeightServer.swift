@@ -138,10 +138,11 @@ public final class WeightServer: Sendable {
   /// Serves a version from now on and announces it. Any thread.
   @discardableResult
   public func publish(
-    _ version: PolicyVersion, bytes: [UInt8], encoding: String = SnapshotCodec.encoding
+    _ version: PolicyVersion, bytes: [UInt8], encoding: SnapshotEncoding = .f32
   ) -> Snapshot {
     let snapshot = Snapshot(
-      version: version, blob: Digest(of: bytes), byteCount: bytes.count, encoding: encoding)
+      version: version, blob: Digest(of: bytes), byteCount: bytes.count,
+      encoding: encoding.rawValue)
     store.withLock {
       $0.snapshots[version.number] = (snapshot, bytes)
       // After a resume the learner begins again at its checkpoint: the last word is the newest.

@@ -1,6 +1,7 @@
-// The moments as bytes: what a checkpoint keeps in optimizer.safetensors, two tensors for each of
-// the model's (exp_avg.NAME and exp_avg_sq.NAME, as PyTorch calls them), and their digest. Together
-// they are twice the weights, so files are read and written without a copy of them all.
+// The optimizer's state as bytes: what a checkpoint keeps in optimizer.safetensors, two moments for
+// each of the model's tensors (exp_avg.NAME and exp_avg_sq.NAME, as PyTorch calls them) and, where
+// the policy works in BF16, its master (master.NAME), and their digest. Together they are two or
+// three times the weights, so files are read and written without a copy of them all.
 
 import Digests
 import Experience
@@ -9,43 +10,55 @@ import Tensors
 
 /// Of the file; one without a format is of before it had a name.
 private let format = "forage-adamw-1"
+/// With masters.
+private let formatWithMasters = "forage-adamw-2"
 private let firstPrefix = "exp_avg."
 private let secondPrefix = "exp_avg_sq."
+private let masterPrefix = "master."
 
 extension Optimizer {
   private var layout: ParameterLayout { transformer.layout }
   private var backend: B { transformer.backend }
-  private var moments: [(prefix: String, buffer: B.Buffer)] {
-    [(firstPrefix, first), (secondPrefix, second)]
+  private var parts: [(prefix: String, buffer: B.Buffer)] {
+    [(firstPrefix, first), (secondPrefix, second)] + (masters.map { [(masterPrefix, $0)] } ?? [])
   }
-  private var metadata: [String: String] { ["format": format, "updates": String(updates)] }
+  private var metadata: [String: String] {
+    ["format": masters == nil ? format : formatWithMasters, "updates": String(updates)]
+  }
 
-  /// A copy of the moments.
+  /// A copy of it.
   public func state() -> SafetensorsBlob {
     SafetensorsBlob(
       metadata: metadata,
-      tensors: moments.flatMap { layout.tensors($0.buffer, on: backend, prefix: $0.prefix) })
+      tensors: parts.flatMap { layout.tensors($0.buffer, on: backend, prefix: $0.prefix) })
   }
 
-  /// Takes a copy of the moments.
+  /// Takes a copy.
   public func load(_ blob: SafetensorsBlob, source: String) throws(ModelFolderError) {
-    let updates = try Self.updates(blob.metadata, source: source)
-    let firsts = blob.tensors.filter { $0.name.hasPrefix(firstPrefix) }
-    let others = blob.tensors.filter { !$0.name.hasPrefix(firstPrefix) }
-    try layout.fill(first, on: backend, from: firsts, prefix: firstPrefix, source: source)
-    try layout.fill(second, on: backend, from: others, prefix: secondPrefix, source: source)
-    self.updates = updates
+    let header = try Self.header(blob.metadata, source: source)
+    prepare(header)
+    var rest = blob.tensors
+    for (prefix, buffer) in parts {
+      let own = rest.filter { $0.name.hasPrefix(prefix) }
+      try layout.fill(buffer, on: backend, from: own, prefix: prefix, source: source)
+      rest.removeAll { $0.name.hasPrefix(prefix) }
+    }
+    if let unknown = rest.first {
+      throw ModelFolderError(
+        path: source, problem: "tensor \(unknown.name) is not part of an optimizer's state")
+    }
+    updates = header.updates
   }
 
-  /// Writes the moments to a new file, fsynced, one tensor at a time.
+  /// Writes it to a new file, fsynced, one tensor at a time.
   public func write(path: String) throws(SafetensorsError) {
-    let layouts = moments.flatMap { moment in
+    let layouts = parts.flatMap { part in
       layout.entries.map {
-        TensorLayout(name: moment.prefix + $0.name, type: .f32, shape: $0.shape)
+        TensorLayout(name: part.prefix + $0.name, type: .f32, shape: $0.shape)
       }
     }
     let writer = try SafetensorsWriter(path: path, metadata: metadata, tensors: layouts)
-    for (prefix, buffer) in moments {
+    for (prefix, buffer) in parts {
       for entry in layout.entries {
         try writer.write(layout.tensor(entry, of: buffer, on: backend, prefix: prefix))
       }
@@ -53,46 +66,55 @@ extension Optimizer {
     try writer.finish()
   }
 
-  /// Reads the moments of a file straight into place.
+  /// Reads a file straight into place.
   public func load(path: String) throws {
     let reader = try SafetensorsReader(path: path)
-    let updates = try Self.updates(reader.metadata, source: path)
-    for (prefix, buffer) in moments {
+    let header = try Self.header(reader.metadata, source: path)
+    prepare(header)
+    for (prefix, buffer) in parts {
       try layout.fill(buffer, on: backend, from: reader, prefix: prefix)
     }
-    let count = 2 * layout.entries.count
+    let count = parts.count * layout.entries.count
     guard reader.tensors.count == count else {
       throw ModelFolderError(
-        path: path, problem: "\(reader.tensors.count) tensors, and this model has \(count) moments")
+        path: path,
+        problem: "\(reader.tensors.count) tensors, and an optimizer of this model has \(count)")
     }
-    self.updates = updates
+    updates = header.updates
   }
 
-  /// Whether a file can be one of moments, by its first bytes: throws what is wrong.
+  /// Whether a file can be one of an optimizer's state, by its first bytes: throws what is wrong.
   public static func check(path: String) throws {
-    _ = try updates(SafetensorsReader(path: path).metadata, source: path)
+    _ = try header(SafetensorsReader(path: path).metadata, source: path)
   }
 
-  private static func updates(
+  private func prepare(_ header: (updates: Int, hasMasters: Bool)) {
+    guard header.hasMasters != (masters != nil) else { return }
+    masters = header.hasMasters ? backend.makeBuffer(count: layout.count) : nil
+  }
+
+  private static func header(
     _ metadata: [String: String], source: String
-  ) throws(ModelFolderError) -> Int {
-    if let found = metadata["format"], found != format {
+  ) throws(ModelFolderError) -> (updates: Int, hasMasters: Bool) {
+    let found = metadata["format"]
+    if let found, found != format, found != formatWithMasters {
       throw ModelFolderError(
-        path: source, problem: "its format is \(found); this program reads \(format)")
+        path: source,
+        problem: "its format is \(found); this program reads \(format) and \(formatWithMasters)")
     }
     guard let updates = metadata["updates"].flatMap(Int.init), updates >= 0 else {
       throw ModelFolderError(
         path: source, problem: "the metadata has no count of updates: not an optimizer state")
     }
-    return updates
+    return (updates, found == formatWithMasters)
   }
 
-  /// Over weights, moments and count: equal digests, equal continuations.
+  /// Over weights, moments, masters and count: equal digests, equal continuations.
   public func stateDigest(weights: Digest) -> Digest {
     let digester = Digester()
     digester.update(weights.bytes)
     digester.update(String(updates))
-    for (prefix, buffer) in moments {
+    for (prefix, buffer) in parts {
       for entry in layout.entries {
         digester.update(prefix + entry.name)
         layout.forEachPiece(entry, of: buffer, on: backend) { digester.update($0) }

@@ -1,5 +1,10 @@
 // AdamW (Kingma and Ba, 2014; Loshchilov and Hutter, 2017) over the flat parameters, with the
 // gradient clipped to a Euclidean norm first, as PyTorch's clip_grad_norm_ does it.
+//
+// Where the policy works in BF16 the forward reads the masters rounded, and the masters are kept
+// here: an update of 1e-6 would vanish in a weight of eight bits (Micikevicius and others, arXiv
+// 1710.03740). What is published is what the learner's own forward reads, so the log-probs of both
+// sides stay equal bit for bit.
 
 import Tensors
 
@@ -24,20 +29,42 @@ public struct OptimizerSettings: Equatable, Sendable {
   }
 }
 
-/// The moments of a transformer's parameters.
+/// What the weights that the forward reads are rounded to. F32 is computed with either way.
+public enum WorkingPrecision: String, Sendable, CaseIterable {
+  case f32
+  case bf16
+}
+
+/// The moments of a transformer's parameters, and its master weights where those are not what the
+/// forward reads.
 public final class Optimizer<B: Backend> {
   public var settings: OptimizerSettings
   let transformer: Transformer<B>
   let first: B.Buffer
   let second: B.Buffer
+  /// nil in F32: the weights are their own masters.
+  var masters: B.Buffer?
   /// Updates so far.
   public internal(set) var updates = 0
 
-  public init(_ transformer: Transformer<B>, settings: OptimizerSettings) {
+  /// In BF16 the transformer's weights become the masters, and are rounded where they stand.
+  public init(
+    _ transformer: Transformer<B>, settings: OptimizerSettings, precision: WorkingPrecision = .f32
+  ) {
     self.transformer = transformer
     self.settings = settings
     first = transformer.backend.makeBuffer(count: transformer.layout.count)
     second = transformer.backend.makeBuffer(count: transformer.layout.count)
+    if precision == .bf16 { keepMasters() }
+  }
+
+  public var precision: WorkingPrecision { masters == nil ? .f32 : .bf16 }
+
+  private func keepMasters() {
+    let made = transformer.backend.makeBuffer(count: transformer.layout.count)
+    transformer.backend.add(made, transformer.weights, count: transformer.layout.count)
+    masters = made
+    transformer.roundToBF16(made)
   }
 
   /// The Euclidean norm of the gradients gathered so far; not finite when any of them is not.
@@ -47,9 +74,9 @@ public final class Optimizer<B: Backend> {
     ).squareRoot()
   }
 
-  /// Whether every moment is a number.
+  /// Whether every moment and master is a number.
   public var isFinite: Bool {
-    [first, second].allSatisfy {
+    ([first, second] + (masters.map { [$0] } ?? [])).allSatisfy {
       transformer.backend.sumOfSquares($0, count: transformer.layout.count).isFinite
     }
   }
@@ -62,13 +89,13 @@ public final class Optimizer<B: Backend> {
       settings.clipNorm > 0 ? min(1, settings.clipNorm / (gradientNorm + 1e-6)) : 1
     updates += 1
     transformer.backend.adamW(
-      parameters: transformer.weights, gradients: transformer.requireGradients(), first: first,
-      second: second, count: transformer.layout.count, gradientScale: Float(scale),
+      parameters: masters ?? transformer.weights, gradients: transformer.requireGradients(),
+      first: first, second: second, count: transformer.layout.count, gradientScale: Float(scale),
       AdamW(
         learningRate: Float(learningRate), beta1: Float(settings.beta1),
         beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
         weightDecay: Float(settings.weightDecay), step: updates))
-    transformer.weightsChanged()
+    if let masters { transformer.roundToBF16(masters) } else { transformer.weightsChanged() }
   }
 }
 

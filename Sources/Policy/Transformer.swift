@@ -39,7 +39,8 @@ public final class Transformer<B: Backend> {
   public let configuration: ModelConfiguration
   public let backend: B
   let layout: ParameterLayout
-  /// `[layout.count]`: the master weights, which are also what both forwards read.
+  /// `[layout.count]`: what both forwards read, in their working precision. In F32 they are the
+  /// masters too; else the optimizer keeps those.
   let weights: B.Buffer
   /// `[layout.count]`, made by the first backward pass.
   private(set) var gradients: B.Buffer?
@@ -100,6 +101,12 @@ public final class Transformer<B: Backend> {
   private static func add(_ name: String, _ shape: [Int], to digester: borrowing Digester) {
     digester.update(name)
     digester.update(shape.map(String.init).joined(separator: "x"))
+  }
+
+  /// Takes `masters` over, each as the nearest BF16.
+  func roundToBF16(_ masters: B.Buffer) {
+    backend.roundToBF16(weights, masters, count: layout.count)
+    weightsChanged()
   }
 
   /// Whoever writes `weights` calls it after.

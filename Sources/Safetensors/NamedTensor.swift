@@ -68,6 +68,26 @@ public struct NamedTensor: Equatable, Sendable {
     self.init(name: name, type: .bf16, shape: shape, bytes: halves.withUnsafeBytes(Array.init))
   }
 
+  /// An F32 tensor whose every element is a BF16, at half the bytes; nil where one is not.
+  public func narrowedToBF16() -> NamedTensor? {
+    guard type == .f32 else { return nil }
+    var isExact = true
+    let halves = [UInt8](unsafeUninitializedCapacity: bytes.count / 2) { halves, count in
+      bytes.withUnsafeBytes { whole in
+        var lost: UInt8 = 0
+        // Little-endian: a BF16 is the upper half of a Float.
+        for index in 0..<whole.count / 4 {
+          lost |= whole[4 * index] | whole[4 * index + 1]
+          halves[2 * index] = whole[4 * index + 2]
+          halves[2 * index + 1] = whole[4 * index + 3]
+        }
+        isExact = lost == 0
+      }
+      count = bytes.count / 2
+    }
+    return isExact ? NamedTensor(name: name, type: .bf16, shape: shape, bytes: halves) : nil
+  }
+
   /// The elements as Float32 (from F32, F16, BF16); throws for other types.
   public func floats() throws(SafetensorsError) -> [Float] {
     switch type {

@@ -208,6 +208,8 @@ public protocol Backend: AnyObject, Sendable {
   /// the first whose cumulated exp(logit - max), in order of id, exceeds uniform times the total.
   func sample(x: Buffer, w: Packed, rows: [SamplingRow]) -> (tokens: [Int32], logProbs: [Float])
 
+  /// out = x as the nearest BF16, ties to even, kept as Float. In place (`out === x`) is allowed.
+  func roundToBF16(_ out: Buffer, _ x: Buffer, count: Int)
   /// Sum of squares in Double, in a fixed order.
   func sumOfSquares(_ x: Buffer, count: Int) -> Double
   /// One AdamW update of `count` parameters, gradients scaled by `gradientScale` first.

@@ -97,6 +97,23 @@ extension CPUBackend {
     }
   }
 
+  public func roundToBF16(_ out: Buffer, _ x: Buffer, count: Int) {
+    check(out, count, "roundToBF16 out")
+    check(x, count, "roundToBF16 x")
+    split(count, grain: Self.grain, multiple: 16) { range, _ in
+      // Integers in a plain loop, which the compiler makes vectors of: memory is what bounds it.
+      let from = UnsafeMutableRawPointer(x.floats).assumingMemoryBound(to: UInt32.self)
+      let to = UnsafeMutableRawPointer(out.floats).assumingMemoryBound(to: UInt32.self)
+      for index in range {
+        let bits = from[index]
+        let rounded = (bits &+ 0x7FFF &+ ((bits >> 16) & 1)) & 0xFFFF_0000
+        // Rounding could carry the fraction of a NaN into its sign.
+        let isNaN = bits & 0x7FFF_FFFF > 0x7F80_0000
+        to[index] = isNaN ? bits & 0xFFFF_0000 | 0x40_0000 : rounded
+      }
+    }
+  }
+
   public func sumOfSquares(_ x: Buffer, count: Int) -> Double {
     check(x, count, "sumOfSquares")
     let stretches = max(1, min(1024, count / Self.grain))

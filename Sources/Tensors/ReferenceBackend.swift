@@ -175,6 +175,22 @@ public final class ReferenceBackend: Backend, @unchecked Sendable {
     }
   }
 
+  public func roundToBF16(_ out: Buffer, _ x: Buffer, count: Int) {
+    for i in 0..<count {
+      let value = x.values[i]
+      guard value.isFinite, value != 0 else {
+        out.values[i] = value
+        continue
+      }
+      // Seven bits behind the first one: a unit in the last place is 2^(exponent - 7).
+      let exponent = max(value.exponent, Float.leastNormalMagnitude.exponent)
+      let unit = Double(sign: .plus, exponent: Int(exponent) - 7, significand: 1)
+      let rounded = (Double(value) / unit).rounded(.toNearestOrEven) * unit
+      // Half a unit beyond the largest BF16 lies above every Float.
+      out.values[i] = Float(rounded)
+    }
+  }
+
   public func sumOfSquares(_ x: Buffer, count: Int) -> Double {
     x.values[0..<count].reduce(0) { $0 + Double($1) * Double($1) }
   }

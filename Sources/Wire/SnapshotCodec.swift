@@ -1,12 +1,19 @@
 // A policy version's weights as one safetensors blob: what the learner publishes, an actor loads.
 // The version is in the metadata, so that the bytes say what they are wherever they are found.
+//
+// Every encoding carries the weights exactly: BF16 is for a policy whose working precision it is.
 
 import Experience
 import Safetensors
 
+/// What the tensors of a snapshot are.
+public enum SnapshotEncoding: String, Sendable, CaseIterable {
+  case f32
+  /// Half the bytes.
+  case bf16
+}
+
 public enum SnapshotCodec {
-  /// How the tensors are encoded: their full working precision.
-  public static let encoding = "f32"
   /// A lineage is a short name.
   public static let maximumLineageBytes = 256
 
@@ -16,12 +23,26 @@ public enum SnapshotCodec {
     shapes.reduce(64 << 10) { $0 + 4 * $1.reduce(1, *) + 512 }
   }
 
-  public static func encode(_ tensors: [NamedTensor], version: PolicyVersion) -> [UInt8] {
-    SafetensorsBlob(
+  /// `tensors` are F32, and for BF16 rounded to it: a weight that is not is a caller's mistake.
+  public static func encode(
+    _ tensors: [NamedTensor], version: PolicyVersion, encoding: SnapshotEncoding = .f32
+  ) -> [UInt8] {
+    let carried =
+      switch encoding {
+      case .f32: tensors
+      case .bf16:
+        tensors.map { tensor in
+          guard let narrowed = tensor.narrowedToBF16() else {
+            preconditionFailure("\(tensor.name) of \(version) has elements that are no BF16")
+          }
+          return narrowed
+        }
+      }
+    return SafetensorsBlob(
       metadata: [
         "format": "pt", "lineage": version.lineage, "version": String(version.number),
         "digest": version.digest.hexadecimal,
-      ], tensors: tensors
+      ], tensors: carried
     ).serialized()
   }
 

@@ -18,12 +18,12 @@ struct Bench {
   let reference: CPUTransformer
   let optimizer: CPUOptimizer
 
-  init(seed: UInt64 = 4) throws {
+  init(seed: UInt64 = 4, precision: WorkingPrecision = .f32) throws {
     policy = CPUTransformer(configuration: Self.shape, threads: 1)
     policy.initialize(seed: seed)
+    optimizer = CPUOptimizer(policy, settings: OptimizerSettings(), precision: precision)
     reference = CPUTransformer(configuration: Self.shape, sharing: policy)
     try reference.load(policy.copyWeights())
-    optimizer = CPUOptimizer(policy, settings: OptimizerSettings())
   }
 
   func trainer(

@@ -1,6 +1,6 @@
 // forage bench weights: how fast a version reaches several actors and is what they sample with, by
-// the weight server, the fetcher and the transformer of a real run, digests included: bare and
-// under keys; beside it the same bytes as bare ZeroMQ messages.
+// the weight server, the fetcher and the transformer of a real run, digests included: bare, under
+// keys, and in BF16; beside it the same bytes as bare ZeroMQ messages.
 //
 // An actor samples on while a version comes; it stands still only while it swaps. So the pause is
 // told apart from the whole.
@@ -67,48 +67,79 @@ struct WeightsBench {
     var swapped: [Double]
   }
 
+  private struct Made {
+    var version: PolicyVersion
+    var bytes: [UInt8]
+    var encodeSeconds: Double
+
+    var megabytes: String { BenchNumber.text(Double(bytes.count) / 1e6) }
+  }
+
+  /// One element a repeat.
+  private struct Seen {
+    var bare: [Reached] = []
+    var rounded: [Reached] = []
+    var curve: [Reached] = []
+    /// Seconds of each actor.
+    var raw: [[Double]] = []
+    var digests: [Double] = []
+  }
+
   func run(repeats: Int) throws -> BenchReport {
     let folder = try BenchFolder(in: "/tmp")
     let keys = try KeyStore(making: "\(folder.path)/keys")
     _ = try keys.makeOwn()
-    let policy = CPUTransformer(configuration: configuration, threads: 1)
-    policy.initialize(seed: 1)
-    let version = PolicyVersion(lineage: "bench", number: 0, digest: policy.digest())
-    let encoding = MonotonicClock.now
-    let bytes = SnapshotCodec.encode(policy.copyWeights(), version: version)
-    let encode = MonotonicClock.seconds(since: encoding)
-    BenchProgress.say(
-      "\(BenchNumber.text(Double(bytes.count) / 1e6)) MB to \(actors) actors over \(transport)")
+    let (full, rounded) = makeVersions()
+    BenchProgress.say("\(full.megabytes) MB to \(actors) actors over \(transport)")
     let open = try server("open", folder, .none)
     let locked = try server("locked", folder, .keys(keys.folder))
     defer {
       open.stop()
       locked.stop()
     }
-    open.publish(version, bytes: bytes)
-    locked.publish(version, bytes: bytes)
-    var bare: [Reached] = []
-    var curve: [Reached] = []
-    var raw: [[Double]] = []
-    var digests: [Double] = []
+    open.publish(full.version, bytes: full.bytes)
+    locked.publish(full.version, bytes: full.bytes)
+    open.publish(rounded.version, bytes: rounded.bytes, encoding: .bf16)
+    var seen = Seen()
     for index in 0..<repeats {
-      bare.append(try reach(open.weightsEndpoint, version, bytes.count, keys: nil))
-      curve.append(
-        try reach(locked.weightsEndpoint, version, bytes.count, keys: keys.folder.client(.actor)))
-      raw.append(
-        try RawTransfer.race(to: actors, at: address("raw-\(index)", folder), count: bytes.count))
+      seen.bare.append(try reach(open.weightsEndpoint, full, keys: nil))
+      seen.rounded.append(try reach(open.weightsEndpoint, rounded, keys: nil))
+      seen.curve.append(
+        try reach(locked.weightsEndpoint, full, keys: keys.folder.client(.actor)))
+      seen.raw.append(
+        try RawTransfer.race(
+          to: actors, at: address("raw-\(index)", folder), count: full.bytes.count))
       let start = MonotonicClock.now
-      _ = Digest(of: bytes)
-      digests.append(MonotonicClock.seconds(since: start))
+      _ = Digest(of: full.bytes)
+      seen.digests.append(MonotonicClock.seconds(since: start))
       BenchProgress.repeated(
         index, of: repeats,
-        "\(BenchNumber.text(bare[index].swapped.max()!)) s to the last actor, "
-          + "\(BenchNumber.text(curve[index].swapped.max()!)) s under keys, "
-          + "\(BenchNumber.text(raw[index].max()!)) s as bare messages")
+        "\(BenchNumber.text(seen.bare[index].swapped.max()!)) s to the last actor, "
+          + "\(BenchNumber.text(seen.rounded[index].swapped.max()!)) s in bf16, "
+          + "\(BenchNumber.text(seen.curve[index].swapped.max()!)) s under keys, "
+          + "\(BenchNumber.text(seen.raw[index].max()!)) s as bare messages")
     }
-    let served = Double(open.counters.bytesServed) / Double(repeats)
-    return report(
-      bytes.count, bare, curve, raw, digests: digests, encode: encode, served: served)
+    let served = open.counters.bytesByVersion
+    return report(full, rounded, seen) { made in
+      Double(served[made.version.number] ?? 0) / Double(repeats)
+    }
+  }
+
+  /// One policy as a version in F32, and as one whose working precision is BF16.
+  private func makeVersions() -> (full: Made, rounded: Made) {
+    let policy = CPUTransformer(configuration: configuration, threads: 1)
+    policy.initialize(seed: 1)
+    func make(_ number: Int, _ encoding: SnapshotEncoding) -> Made {
+      let version = PolicyVersion(lineage: "bench", number: number, digest: policy.digest())
+      let start = MonotonicClock.now
+      let bytes = SnapshotCodec.encode(
+        policy.copyWeights(), version: version, encoding: encoding)
+      return Made(
+        version: version, bytes: bytes, encodeSeconds: MonotonicClock.seconds(since: start))
+    }
+    let full = make(0, .f32)
+    _ = CPUOptimizer(policy, settings: OptimizerSettings(), precision: .bf16)
+    return (full, make(1, .bf16))
   }
 
   private func server(
@@ -117,7 +148,7 @@ struct WeightsBench {
     try WeightServer(
       .init(
         weights: address("\(name)-w", folder), announce: address("\(name)-a", folder),
-        protection: protection), files: [], keepCount: 1, log: .silent)
+        protection: protection), files: [], keepCount: 2, log: .silent)
   }
 
   private func address(_ name: String, _ folder: BenchFolder) -> String {
@@ -125,8 +156,9 @@ struct WeightsBench {
   }
 
   private func reach(
-    _ endpoint: String, _ version: PolicyVersion, _ count: Int, keys: ClientKeys?
+    _ endpoint: String, _ made: Made, keys: ClientKeys?
   ) throws -> Reached {
+    let (version, count) = (made.version, made.bytes.count)
     let marks = Monitor((0..<actors).map { _ in (fetch: Int64(0), swap: Int64(0)) })
     let configuration = configuration
     let swapped = try StartingLine.race(actors, name: "actor") { index, line in
@@ -186,38 +218,45 @@ struct WeightsBench {
   }
 
   private func report(
-    _ count: Int, _ bare: [Reached], _ curve: [Reached], _ raw: [[Double]], digests: [Double],
-    encode: Double, served: Double
+    _ full: Made, _ rounded: Made, _ seen: Seen, served: (Made) -> Double
   ) -> BenchReport {
-    let size = Double(count) / 1e6
+    let size = Double(full.bytes.count) / 1e6
     func rates(_ seconds: [[Double]]) -> [Double] { seconds.flatMap { $0.map { size / $0 } } }
-    let each = BenchFigure("each actor", "MB/s", rates(bare.map(\.fetched)))
-    let last = BenchFigure("to the last actor", "s", bare.map { $0.fetched.max()! })
-    let pause = BenchFigure("pause of an actor", "s", bare.flatMap(\.paused))
-    let swap = BenchFigure("to the last actor's swap", "s", bare.map { $0.swapped.max()! })
-    let keyed = BenchFigure("under keys, to the last swap", "s", curve.map { $0.swapped.max()! })
+    func last(_ name: String, _ reached: [Reached]) -> BenchFigure {
+      BenchFigure(name, "s", reached.map { $0.swapped.max()! })
+    }
+    let each = BenchFigure("each actor", "MB/s", rates(seen.bare.map(\.fetched)))
+    let whole = BenchFigure("to the last actor", "s", seen.bare.map { $0.fetched.max()! })
+    let pause = BenchFigure("pause of an actor", "s", seen.bare.flatMap(\.paused))
+    let swap = last("to the last actor's swap", seen.bare)
+    let keyed = last("under keys, to the last swap", seen.curve)
+    let narrow = last("in bf16, to the last swap", seen.rounded)
     let share = BenchFigure(
-      "of bare ZeroMQ", "%", zip(bare, raw).map { 100 * $1.max()! / $0.fetched.max()! })
+      "of bare ZeroMQ", "%", zip(seen.bare, seen.raw).map { 100 * $1.max()! / $0.fetched.max()! })
     return BenchReport(
       what: "weights",
       settings: [
-        ("megabytes", .integer(megabytes)), ("version_bytes", .integer(count)),
-        ("encoding", .string(SnapshotCodec.encoding)), ("actors", .integer(actors)),
+        ("megabytes", .integer(megabytes)), ("version_bytes", .integer(full.bytes.count)),
+        ("bf16_version_bytes", .integer(rounded.bytes.count)), ("actors", .integer(actors)),
         ("transport", .string(transport)), ("piece_bytes", .integer(BlobAssembly.pieceBytes)),
         ("raw_chunk_bytes", .integer(RawTransfer.chunkBytes)),
       ],
       figures: [
-        BenchFigure("encode", "s", [encode]), each, last, pause, swap,
-        BenchFigure("under keys, each", "MB/s", rates(curve.map(\.fetched))), keyed,
-        BenchFigure("bare ZeroMQ, each", "MB/s", rates(raw)),
-        BenchFigure("bare ZeroMQ, to the last", "s", raw.map { $0.max()! }), share,
-        BenchFigure("digest alone", "MB/s", digests.map { size / $0 }),
-        BenchFigure("bytes served a version", "MB", [served / 1e6]),
+        BenchFigure("encode", "s", [full.encodeSeconds]), each, whole, pause, swap,
+        BenchFigure("bytes served a version", "MB", [served(full) / 1e6]),
+        BenchFigure("in bf16, encode", "s", [rounded.encodeSeconds]),
+        BenchFigure("in bf16, pause", "s", seen.rounded.flatMap(\.paused)), narrow,
+        BenchFigure("in bf16, bytes served", "MB", [served(rounded) / 1e6]),
+        BenchFigure("under keys, each", "MB/s", rates(seen.curve.map(\.fetched))), keyed,
+        BenchFigure("bare ZeroMQ, each", "MB/s", rates(seen.raw)),
+        BenchFigure("bare ZeroMQ, to the last", "s", seen.raw.map { $0.max()! }), share,
+        BenchFigure("digest alone", "MB/s", seen.digests.map { size / $0 }),
       ],
-      sentence: "A version of \(BenchNumber.text(size)) MB is whole and checked at the last of "
-        + "\(actors) actors after \(last.text), \(each.text) each: "
+      sentence: "A version of \(full.megabytes) MB is whole and checked at the last of "
+        + "\(actors) actors after \(whole.text), \(each.text) each: "
         + "\(BenchNumber.percent(share.median / 100)) of the speed of bare ZeroMQ messages over "
-        + "\(transport). The last samples with it after "
-        + "\(swap.text), \(keyed.text) under keys; each stands still for \(pause.text) of that.")
+        + "\(transport). The last samples with it after \(swap.text), \(keyed.text) under keys, "
+        + "\(narrow.text) as \(rounded.megabytes) MB of bf16; each stands still for "
+        + "\(pause.text) of that.")
   }
 }

@@ -105,7 +105,7 @@ struct Regeneration {
       FetchedSnapshot(
         snapshot: Snapshot(
           version: recorded.version, blob: Digest(of: bytes), byteCount: bytes.count,
-          encoding: SnapshotCodec.encoding), bytes: bytes))
+          encoding: SnapshotEncoding.f32.rawValue), bytes: bytes))
     let made = try rollouts.makeGroups(
       [Ticket(key: recorded.key, minimumVersion: number, level: recorded.level)],
       shouldStop: shouldStop)

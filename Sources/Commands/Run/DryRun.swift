@@ -70,17 +70,20 @@ struct Needs {
     let settings = parts.settings
     let shape = parts.configuration
     parameters = shape.parameterShapes.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    snapshotBytes = 4 * parameters
+    let isRounded = settings.model.precision == .bf16
+    let weightBytes = 4 * parameters
+    snapshotBytes = isRounded ? weightBytes / 2 : weightBytes
     let rows = settings.learner.microbatchTokens
     let attention = shape.headSize * (2 * shape.heads + 2 * shape.keyValueHeads)
     // Floats a row that a tape keeps in each layer, and that the backward pass adds once.
     let layerFloats = 2 * shape.hiddenSize + attention + 2 * shape.feedForwardSize
     let backwardFloats = 5 * shape.hiddenSize + attention + 4 * shape.feedForwardSize
-    // Weights, laid out once more, gradients, two moments; a reference, laid out once more; a
-    // snapshot a served version.
-    let copies = 5 + (parts.objective.needsReference ? 2 : 0) + settings.learner.lagMax + 2
+    // Weights, laid out once more, gradients, two moments, masters where those are apart; a
+    // reference, laid out once more; a snapshot a served version.
+    let copies = 5 + (isRounded ? 1 : 0) + (parts.objective.needsReference ? 2 : 0)
     learnerBytes =
-      4 * (parameters * copies + rows * (shape.layers * layerFloats + backwardFloats))
+      weightBytes * copies + snapshotBytes * (settings.learner.lagMax + 2)
+      + 4 * rows * (shape.layers * layerFloats + backwardFloats)
     let slots = settings.actor.ticketsPerRequest * settings.sampling.groupSize
     let positions = 64 + settings.sampling.maximumNewTokens
     let cacheFloats =
@@ -100,9 +103,9 @@ struct Needs {
     ledgerBytes =
       ledger(groups: settings.run.steps * settings.learner.groupsPerStep, of: samples)
       + ledger(groups: evaluations * evaluation.prompts, of: evaluation.samples)
-    checkpointBytes = (settings.learner.keepCheckpoints + 2) * 3 * snapshotBytes
+    checkpointBytes = (settings.learner.keepCheckpoints + 2) * (isRounded ? 4 : 3) * weightBytes
     reserveBytes =
       settings.replay.diskReserveBytes > 0
-      ? settings.replay.diskReserveBytes : 4 * snapshotBytes + Self.logBytes
+      ? settings.replay.diskReserveBytes : 4 * weightBytes + Self.logBytes
   }
 }

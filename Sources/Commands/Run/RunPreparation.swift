@@ -274,9 +274,12 @@ struct RunPreparation {
     guard try FirstModel(parts: parts, say: say, shouldStop: shouldStop).make(policy) else {
       return nil
     }
+    // In BF16 this rounds the policy: version 0 is what will be sampled with.
+    let optimizer = Optimizer(
+      policy, settings: OptimizerSettings(),
+      precision: parts.settings.model.precision == .bf16 ? .bf16 : .f32)
     let version = PolicyVersion(lineage: try run.lineage(), number: 0, digest: policy.digest())
     let state = CheckpointState(version: version, chain: version.digest)
-    let optimizer = Optimizer(policy, settings: OptimizerSettings())
     let began = MonotonicClock.now
     let name = try checkpoints.save(
       state, configuration: parts.configuration, weights: policy.copyWeights(),

@@ -92,8 +92,15 @@ public struct RunSection: Sendable {
 
 /// A model folder to start from, or the shape of one to make.
 public struct ModelSection: Sendable {
+  /// What the weights that are sampled and trained with are rounded to, and travel as.
+  public enum Precision: String, CaseIterable, Sendable {
+    case f32
+    case bf16
+  }
+
   /// A Hugging Face folder; "" makes a new model of the shape below.
   public var path: String
+  public var precision: Precision
   public var hiddenSize: Int
   public var layers: Int
   public var heads: Int
@@ -103,6 +110,7 @@ public struct ModelSection: Sendable {
 
   init(_ fields: Fields) throws(DocumentError) {
     path = try fields.string("path", default: "")
+    precision = try fields.choice("precision", default: .f32)
     hiddenSize = try fields.integer("hiddenSize", default: 128, in: 8...65_536)
     layers = try fields.integer("layers", default: 4, in: 1...1024)
     heads = try fields.integer("heads", default: 4, in: 1...1024)
