@@ -76,9 +76,11 @@ extension StatusCommand {
   private static let spanBytes = 2 << 20
 
   private static func showSpans(_ place: String) throws -> ExitCode {
-    let spans = RunSpans(try RunFolder.open(place), tailBytes: spanBytes)
+    let run = try RunFolder.open(place)
+    let spans = RunSpans(run, tailBytes: spanBytes)
     for fault in spans.faults { Terminal.complain(fault.description) }
-    Terminal.write(SpanText.lines(spans).joined(separator: "\n") + "\n")
+    let plan = RunForecast.Plan(try RunSettings.load(path: run.settings))
+    Terminal.write(SpanText.lines(spans, plan: plan).joined(separator: "\n") + "\n")
     return .success
   }
 }

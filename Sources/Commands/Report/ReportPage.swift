@@ -23,6 +23,8 @@ struct ReportFacts {
   /// What was predicted before the first step.
   var preflight: [String] = []
   var spans: RunSpans
+  /// Of whom the spans are; nil where nobody samples.
+  var plan: RunForecast.Plan?
 }
 
 /// A completion to read.
@@ -61,13 +63,16 @@ struct ReportPage {
     \(preflight())
     \(heldOutTable())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
-    \(SpanSections(spans: facts.spans).bound)
+    \(sections.bound)
     \(timeTable())
-    \(SpanSections(spans: facts.spans).details)
+    \(sections.forecast)
+    \(sections.details)
     \(sampleList())
     <details><summary>Resolved settings</summary><pre>\(escape(facts.settings))</pre></details>
     """
   }
+
+  private var sections: SpanSections { SpanSections(spans: facts.spans, plan: facts.plan) }
 
   // MARK: - Curves
 

@@ -47,7 +47,8 @@ struct ReportSource {
       heldOut: ["before", "after"].compactMap { label in
         held.result(label).map { (label, $0) }
       }, samples: samples(), alarms: try AlarmFile(run).events,
-      preflight: try PreflightFile(run).lines, spans: spans)
+      preflight: try PreflightFile(run).lines, spans: spans,
+      plan: RunForecast.Plan(try RunSettings.load(path: run.settings)))
   }
 
   private func parent() throws -> String? {

@@ -34,7 +34,41 @@ package struct RunLink: Sendable {
       nanoseconds: clock.offset(at: middle.at), bar: clock.bar(at: middle.at))
   }
 
-  /// Replay with the learner, then with each actor.
+  /// A version on its way to one actor, by replay's clock.
+  package struct Fetch: Sendable {
+    package var start: Int64
+    package var end: Int64
+    package var bytes: Int
+
+    package init(start: Int64, end: Int64, bytes: Int) {
+      self.start = start
+      self.end = end
+      self.bytes = bytes
+    }
+  }
+
+  /// None where its clock is not known.
+  static func fetches(of actor: RunSpans.Process) -> [Fetch] {
+    guard let fit = actor.fit else { return [] }
+    return actor.spans.filter { $0.name == .fetchWeights }.map {
+      Fetch(start: fit.shifted($0.start), end: fit.shifted($0.end), bytes: $0.amount)
+    }
+  }
+
+  /// Bytes a second of fetches while any of them was under way: those of several actors share a
+  /// link. Nil without any.
+  package static func together(_ fetches: [Fetch]) -> Double? {
+    var (time, covered, bytes) = (Int64(0), Int64.min, 0)
+    for fetch in fetches.sorted(by: { $0.start < $1.start }) {
+      bytes += fetch.bytes
+      time += max(0, fetch.end - max(covered, fetch.start))
+      covered = max(covered, fetch.end)
+    }
+    return time > 0 ? Double(bytes) / (Double(time) / 1e9) : nil
+  }
+
+  /// Replay with the learner, then with each actor; where there are several of these, the weights
+  /// of all together come last.
   package static func all(_ spans: RunSpans) -> [RunLink] {
     var received: [Int: RunSpans.Placed] = [:]
     if let replay = spans.replay {
@@ -49,8 +83,21 @@ package struct RunLink: Sendable {
       links.append(link)
     }
     for actor in spans.actors { links.append(of(actor, received)) }
+    if spans.actors.count > 1, let weights = weightsTogether(spans.actors) { links.append(weights) }
     return links
   }
+
+  private static func weightsTogether(_ actors: [RunSpans.Process]) -> RunLink? {
+    let fetches = actors.flatMap(fetches)
+    guard let rate = together(fetches) else { return nil }
+    var link = RunLink(name: "learner to all actors")
+    link.fetches = fetches.count
+    link.fetchBytes = fetches.reduce(0) { $0 + $1.bytes }
+    link.fetchBytesPerSecond = rate
+    return link
+  }
+
+  private init(name: String) { self.name = name }
 
   private init(_ process: RunSpans.Process, name: String) {
     self.name = name

@@ -6,6 +6,8 @@ import Operations
 
 struct SpanSections {
   let spans: RunSpans
+  /// Nil where nobody samples, or nobody said how.
+  var plan: RunForecast.Plan?
 
   /// All but the first, which a page shows earlier.
   var details: String { step + life + links + distributions }
@@ -21,6 +23,44 @@ struct SpanSections {
     out += share(bound.actorCount == 1 ? "actor" : "actors, on average", bound.actors)
     out += share("replay", bound.replay, waits: false)
     return out + "</table><p class=\"note\">Over the newest \(bound.steps) steps.</p></section>"
+  }
+
+  // MARK: What more actors would bring
+
+  var forecast: String {
+    guard let plan, let forecast = RunForecast(spans, plan) else { return "" }
+    var out = "<section><h2>What more actors would bring</h2><p class=\"sentence\">"
+    out += "\(escape(forecast.sentence))</p><table class=\"wide\"><tr>"
+    out += Self.forecastColumns.map { Self.head($0) }.joined() + "</tr>"
+    for row in forecast.forecasts {
+      let cells = Self.cells(row)
+      out += "<tr>" + cells.dropLast().map { "<td class=\"n\">\($0)</td>" }.joined()
+      out += "<td>\(cells.last!)\(row.actors == forecast.actors ? " (as it ran)" : "")</td></tr>"
+    }
+    return out + "</table><p class=\"note\">\(escape(Self.note(forecast)))</p></section>"
+  }
+
+  static let forecastColumns: [(name: String, side: TextTable.Side)] = [
+    ("actors", .right), ("a step", .right), ("learner waits", .right), ("actors wait", .right),
+    ("bound by", .left),
+  ]
+
+  static func cells(_ row: LoopForecast) -> [String] {
+    [
+      "\(row.actors)", SpanTime.words(Int64(row.stepSeconds * 1e9)),
+      RunView.percent(row.learnerWaits), RunView.percent(row.actorsWait), row.bound.rawValue,
+    ]
+  }
+
+  static func note(_ forecast: RunForecast) -> String {
+    let said = forecast.model.forecast(actors: forecast.actors).stepSeconds
+    let seconds = { (seconds: Double) in SpanTime.words(Int64(seconds * 1e9)) }
+    let rate = forecast.model.link.bytesPerSecond
+    return "From what the parts of a step took in this run. For \(forecast.actors) it says "
+      + "\(seconds(said)), and a step took \(seconds(forecast.stepSeconds)). All actors share "
+      + "\(rate.isFinite ? "a link of \(DryRun.bytes(Int(rate)))/s" : "memory")"
+      + (forecast.model.sharesCores
+        ? ", and these cores with the learner." : "; each has cores of its own.")
   }
 
   private func share(_ who: String, _ shares: RunBound.Shares, waits: Bool = true) -> String {
@@ -139,10 +179,16 @@ struct SpanSections {
 
 /// The same for a terminal.
 enum SpanText {
-  static func lines(_ spans: RunSpans) -> [String] {
+  static func lines(_ spans: RunSpans, plan: RunForecast.Plan? = nil) -> [String] {
     guard !spans.isEmpty else { return ["there are no spans (trace.maximumBytes: 0 keeps none)"] }
     var lines: [String] = []
     if let bound = RunBound(spans) { lines += [bound.sentence, ""] }
+    if let plan, let forecast = RunForecast(spans, plan) {
+      lines += [forecast.sentence, ""]
+      var table = TextTable(SpanSections.forecastColumns)
+      for row in forecast.forecasts { table.add(SpanSections.cells(row)) }
+      lines += table.lines() + [SpanSections.note(forecast), ""]
+    }
     let links = RunLink.all(spans).map(SpanSections.cells)
     lines += TextTable(SpanSections.linkColumns, links).lines() + [""]
     lines += TextTable(

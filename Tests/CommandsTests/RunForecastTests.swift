@@ -1,0 +1,127 @@
+// What a report says of more actors, on made runs whose every part is known.
+
+import Commands
+import Operations
+import Testing
+
+@Suite struct RunForecastTests {
+  private static let ms: Int64 = 1_000_000
+
+  /// Spans in milliseconds of one clock.
+  private struct Log {
+    var spans: [SpanLog.Span] = []
+
+    mutating func add(
+      _ name: SpanName, _ thread: SpanThread, _ id: Int, from start: Int64, to end: Int64,
+      _ amount: Int = 0
+    ) {
+      spans.append(
+        SpanLog.Span(
+          name, thread: thread, id: id, start: start * ms, duration: (end - start) * ms,
+          amount: amount))
+    }
+  }
+
+  /// Twenty steps of one actor at lag 0: a version fetched in 50 ms and swapped in 10, a batch of
+  /// four groups sampled in 100, and `work` of the learner, which then waits for the next.
+  private func turns(clock: String, work: Int64 = 40) -> RunSpans {
+    var (learner, actor) = (Log(), Log())
+    let length = 160 + work
+    for step in 0..<20 {
+      let at = Int64(1_000) + Int64(step) * length
+      learner.add(.step, .train, step, from: at, to: at + length)
+      learner.add(.leaseWait, .train, step, from: at, to: at + 160)
+      actor.add(.weightsWait, .compute, step, from: at, to: at + 50)
+      actor.add(.fetchWeights, .sockets, step, from: at, to: at + 50, 1_000_000)
+      actor.add(.swap, .compute, step, from: at + 50, to: at + 60, 1_000_000)
+      actor.add(.ticketWait, .compute, 0, from: at + 60, to: at + 60)
+      actor.add(.handOver, .compute, 0, from: at + 160, to: at + 160, 4)
+    }
+    actor.add(.clock, .sockets, 0, from: 1_000, to: 1_000)
+    return RunSpans([
+      SpanLog(process: "learner", clock: "head", spans: learner.spans),
+      SpanLog(process: "replay", clock: "head", spans: []),
+      SpanLog(process: "actor-0", clock: clock, spans: actor.spans),
+    ])
+  }
+
+  private func plan(cores: Int = 8, lagMax: Int = 0) -> RunForecast.Plan {
+    RunForecast.Plan(
+      groupsPerStep: 4, lagMax: lagMax, actorThreads: 1, learnerThreads: 1, cores: cores)
+  }
+
+  @Test func `for as many actors as there were it says what there was`() throws {
+    for clock in ["head", "far"] {
+      let forecast = try #require(RunForecast(turns(clock: clock), plan()))
+      #expect(forecast.actors == 1)
+      #expect(abs(forecast.stepSeconds - 0.2) < 1e-9)
+      #expect(abs(forecast.model.forecast(actors: 1).stepSeconds - 0.2) < 1e-9, "\(clock)")
+      #expect(forecast.model.link.bytesPerSecond == 1_000_000 / 0.050)
+      #expect(forecast.model.sharesCores == (clock == "head"))
+    }
+  }
+
+  @Test func `each actor fetches each version, over the one link`() throws {
+    let forecast = try #require(RunForecast(turns(clock: "far"), plan()))
+    // One batch a step: three actors of four only fetch. 4 x 50 + 10 + 100 + 40.
+    let four = forecast.model.forecast(actors: 4)
+    #expect(abs(four.stepSeconds - 0.350) < 1e-9)
+    #expect(four.bound == .linkToActors)
+    #expect(
+      forecast.sentence == "One more actor would make a step 25 % longer: each fetches every "
+        + "version over the one link.")
+  }
+
+  @Test func `two actors that fetch at once share the link`() {
+    let ms = Self.ms
+    let fetches = [
+      RunLink.Fetch(start: 0, end: 40 * ms, bytes: 1000),
+      RunLink.Fetch(start: 20 * ms, end: 60 * ms, bytes: 1000),
+      RunLink.Fetch(start: 30 * ms, end: 35 * ms, bytes: 500),
+      RunLink.Fetch(start: 100 * ms, end: 120 * ms, bytes: 500),
+    ]
+    // 60 ms and 20 ms with something on the way.
+    #expect(RunLink.together(fetches) == 3000 / 0.080)
+    #expect(RunLink.together([]) == nil)
+  }
+
+  /// Twenty steps of 100 ms on one core: the learner waits 20 of them, the actor swaps and samples
+  /// all the time.
+  private func crowded() -> RunSpans {
+    var (learner, actor) = (Log(), Log())
+    for step in 0..<20 {
+      let at = Int64(1_000) + Int64(step) * 100
+      learner.add(.step, .train, step, from: at, to: at + 100)
+      learner.add(.leaseWait, .train, step, from: at, to: at + 20)
+      actor.add(.fetchWeights, .sockets, step, from: at - 10, to: at, 1_000_000)
+      actor.add(.swap, .compute, step, from: at, to: at + 10, 1_000_000)
+      actor.add(.ticketWait, .compute, 0, from: at + 10, to: at + 10)
+      actor.add(.handOver, .compute, 0, from: at + 100, to: at + 100, 4)
+    }
+    return RunSpans([
+      SpanLog(process: "learner", clock: "head", spans: learner.spans),
+      SpanLog(process: "replay", clock: "head", spans: []),
+      SpanLog(process: "actor-0", clock: "head", spans: actor.spans),
+    ])
+  }
+
+  @Test func `on a core that all share, parts are as long as they would be alone`() throws {
+    let forecast = try #require(RunForecast(crowded(), plan(cores: 1, lagMax: 4)))
+    // The actor wants the core all the time and the learner 80 % of it: all took 1.8 times as long.
+    #expect(abs(forecast.model.parts.batchSeconds - 0.090 / 1.8) < 1e-9)
+    #expect(abs(forecast.model.parts.learnerSeconds - 0.080 / 1.8) < 1e-9)
+    // Put back on the one core they come to the step there was, and another actor to its swap more.
+    #expect(abs(forecast.model.forecast(actors: 1).stepSeconds - 0.1) < 1e-9)
+    let two = forecast.model.forecast(actors: 2)
+    #expect(abs(two.stepSeconds - (0.1 + 0.010 / 1.8)) < 1e-9)
+    #expect(two.bound == .cores)
+  }
+
+  @Test func `without a whole step, a batch or a fetch it says nothing`() {
+    #expect(RunForecast(RunSpans([]), plan()) == nil)
+    let spans = turns(clock: "head")
+    let learner = spans.learner!
+    let alone = RunSpans([SpanLog(process: "learner", clock: "head", spans: learner.spans)])
+    #expect(RunForecast(alone, plan()) == nil)
+  }
+}
