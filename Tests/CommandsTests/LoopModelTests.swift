@@ -58,11 +58,16 @@ import Testing
       #expect(abs(step(parts, n, over: thin) - (rest + 3 * Double(n))) < 1e-9, "\(n) actors")
     }
     #expect(LoopModel(parts, link: thin).forecast(actors: 4).bound == .linkToActors)
-    let async = self.parts(lagMax: 64, versionBytes: 3_000_000)
-    #expect(step(async, 4, over: thin) == 12)
-    // Ten times the bandwidth, a tenth of the way.
-    let wide = LoopLink(bytesPerSecond: 10_000_000, roundTripSeconds: 0)
-    #expect(abs(step(async, 4, over: wide) - 1.2) < 1e-9)
+  }
+
+  @Test func `with lag an actor skips versions that it has no time to fetch`() {
+    let thin = LoopLink(bytesPerSecond: 1_000_000, roundTripSeconds: 0)
+    // 12 s to fetch, 1 to sample, 0.5 to learn: a version is used two steps after it was made.
+    let one = LoopModel(parts(lagMax: 1, versionBytes: 3_000_000), link: thin, sharesCores: false)
+      .forecast(actors: 4)
+    #expect(one.stepSeconds == 13.5 / 2 && one.bound == .linkToActors)
+    // At any age at all: the actors' own work.
+    #expect(step(parts(lagMax: 64, versionBytes: 3_000_000), 4, over: thin) == 1)
   }
 
   @Test func `a link that carries no group in time bounds by the groups`() {

@@ -7,7 +7,7 @@
 //   batches   m = ceil(B / k), so that at most m actors have work and rounds = ceil(m / n)
 //   crowding  c(x) = max(1, x * t / P)      x actors of t threads on P cores' worth of parallelism;
 //                                           1 where each has a host of its own
-//   fetch     F = f + n V / W               every actor fetches each version of V bytes
+//   fetch     F = f + n V / W               n actors fetch versions of V bytes at once
 //   sample    S = rounds s c(min(n, m)) + swap c(n)
 //   submit    E = min(n, m) k g / W         the last groups of g bytes; the others went meanwhile
 //   waits     Q = q + 5 r                   announcement, locate, chunks, tickets, groups
@@ -17,9 +17,12 @@
 //   step      T = max( C / (1 + lagMax)     a version's groups may be trained lagMax steps later,
 //                    , L                    so that many chains run at once
 //                    , B s c(n) / (k n) + swap c(n)    an actor's work, where all have some
-//                    , n V / W              the link, learner to actors
 //                    , B g / W              the link, actors to learner
 //                    , cores )              B s t / k + n swap t + L u over P, where all share
+//
+// At lag 0 every actor fetches each version. With lag, one that is still fetching when the next
+// comes skips it, so the link to the actors bounds a step by the age of what arrives, which is the
+// chain, and not by n versions a step (measured: four actors at lag 1 fetched three).
 //
 // The learner waits 1 - L / T of a step, an actor 1 - (B s c / (k n) + swap c) / T.
 //
@@ -168,8 +171,7 @@ package struct LoopModel {
       (
         chain / Double(1 + parts.lagMax),
         Self.longest(fetch, swap + sample, submit, waits, learner)
-      ), (learner, .learner), (each, .actors), (toActors, .linkToActors), (toReplay, .linkToReplay),
-      (cores, .cores),
+      ), (learner, .learner), (each, .actors), (toReplay, .linkToReplay), (cores, .cores),
     ]
     let limit = limits.max { $0.0 < $1.0 }!
     let step = limit.0
