@@ -68,8 +68,8 @@ import Testing
     #expect(abs(four.stepSeconds - 0.350) < 1e-9)
     #expect(four.bound == .linkToActors)
     #expect(
-      forecast.sentence == "One more actor would make a step 25 % longer: each fetches every "
-        + "version over the one link.")
+      forecast.sentence == "One more actor would make a step 25 % longer: all fetch "
+        + "versions over the one link.")
   }
 
   @Test func `two actors that fetch at once share the link`() {

@@ -123,7 +123,7 @@ package struct RunForecast {
     }
     return "One more actor would make a step \(percent) % longer: "
       + (more.bound == .cores
-        ? "all share these cores." : "each fetches every version over the one link.")
+        ? "all share these cores." : "all fetch versions over the one link.")
   }
 
   /// Spans of one run are no more exact.

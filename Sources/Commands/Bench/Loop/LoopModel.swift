@@ -110,7 +110,7 @@ package enum LoopBound: String {
   case learner = "the learner"
   case actors = "the actors"
   case cores = "the cores that all share"
-  case linkToActors = "the link, which carries each version to each actor"
+  case linkToActors = "the link, which carries versions to every actor"
   case linkToReplay = "the link, which carries the groups to replay"
   case waits = "round trips and waits"
 }
