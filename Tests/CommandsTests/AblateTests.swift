@@ -95,4 +95,29 @@ import Testing
     #expect(lines[3].hasSuffix("| 0.100 ± 0.000 |"))
     #expect(results.csv().contains("\"b\",3,87,,,"))
   }
+
+  @Test func `a run that failed is tried again, and its last end counts`() {
+    func line(_ cell: String, _ seed: Int, _ status: Int) -> Document {
+      .object([
+        ("cell", .string(cell)), ("seed", .integer(seed)), ("status", .integer(status)),
+      ])
+    }
+    let ends = SweepRunner.ends([
+      .object([("format", 1)]), line("a", 1, 87), line("b", 1, 0), line("a", 2, 0),
+      line("a", 1, 0),
+    ])
+    #expect(ends.map { "\($0.cell) \($0.seed) \($0.status)" } == ["b 1 0", "a 2 0", "a 1 0"])
+  }
+
+  @Test func `lag, clipped share and greatest ratio are over all steps`() {
+    func step(_ lag: Double, _ clipped: Double, _ ratio: Double) -> Document {
+      .object([
+        ("lag/mean", .number(lag)), ("clip_ratio/region_mean", .number(clipped)),
+        ("ratio/max", .number(ratio)),
+      ])
+    }
+    let measures = AblationResults.measures(steps: [step(1, 0.25, 9), step(2, 0.5, 3)])
+    #expect(measures["lag"] == 1.5 && measures["clipped"] == 37.5 && measures["ratio"] == 9)
+    #expect(AblationResults.measures(steps: []) == ["seconds": 0])
+  }
 }

@@ -46,7 +46,7 @@ enum AblateCommand: Command {
 
 /// Carries a sweep out. Its folder has a run's folder for each cell and seed, and `results.jsonl`
 /// with a line for each that ended.
-struct SweepRunner {
+package struct SweepRunner {
   private let sweep: Sweep
   private let folder: String
   private var results: String { "\(folder)/results.jsonl" }
@@ -80,18 +80,23 @@ struct SweepRunner {
     let began = MonotonicClock.now
     var number = 0
     var made = 0
+    let done = try ended().filter { $0.status == 0 }
+    func isDone(_ cell: Sweep.Cell, _ seed: Int) -> Bool {
+      done.contains { $0.cell == cell.name && $0.seed == seed }
+    }
+    var toMake = sweep.seeds.reduce(0) { sum, seed in
+      sum + sweep.cells.count { !isDone($0, seed) }
+    }
     // Seed by seed, so that a sweep that is stopped early has whole columns to compare.
     for seed in sweep.seeds {
       for cell in sweep.cells {
         number += 1
-        let isDone = try ended().contains {
-          $0.cell == cell.name && $0.seed == seed && $0.status == 0
-        }
-        if isDone { continue }
-        let left = made == 0 ? "" : timeLeft(began, made: made, left: total - number + 1)
+        if isDone(cell, seed) { continue }
+        let left = made == 0 ? "" : timeLeft(began, made: made, left: toMake)
         Terminal.write("run \(number) of \(total): \(cell.name), seed \(seed)\(left)\n")
         guard let status = try carryOut(cell, seed, signals) else { return false }
         made += 1
+        toMake -= 1
         try record(cell, seed, status)
       }
     }
@@ -155,13 +160,19 @@ struct SweepRunner {
       ]))
   }
 
-  /// How each run ended that did. One that failed is tried again when the sweep is continued, and
-  /// its last end counts.
-  private func ended() throws -> [(cell: String, seed: Int, status: Int)] {
+  private func ended() throws -> [RunEnd] {
     guard Files.exists(results) else { return [] }
     var reader = MetricsReader(path: results)
-    var found: [(cell: String, seed: Int, status: Int)] = []
-    for line in try reader.read() {
+    return Self.ends(try reader.read())
+  }
+
+  package typealias RunEnd = (cell: String, seed: Int, status: Int)
+
+  /// How each run ended that did, by the lines of results.jsonl. One that failed is tried again
+  /// when the sweep is continued, and its last end counts.
+  package static func ends(_ lines: [Document]) -> [RunEnd] {
+    var found: [RunEnd] = []
+    for line in lines {
       guard let cell = line["cell"]?.stringValue, let seed = line["seed"]?.integerValue,
         let status = line["status"]?.integerValue
       else { continue }

@@ -101,10 +101,15 @@ package struct AblationResults {
 
   /// Of a run's folder, once it has ended well.
   static func measures(of run: RunFolder) throws -> [String: Double] {
-    var measures: [String: Double] = [:]
+    var found = measures(steps: try RunMetrics(run).steps)
     let after = try HeldOutResults(run).result("after")
-    for key in ["pass@1", "greedy"] { measures[key] = after?[key]?.numberValue }
-    let steps = try RunMetrics(run).steps
+    for key in ["pass@1", "greedy"] { found[key] = after?[key]?.numberValue }
+    return found
+  }
+
+  /// Of the lines of metrics.jsonl, a step each.
+  package static func measures(steps: [Document]) -> [String: Double] {
+    var measures: [String: Double] = [:]
     let late = steps.suffix(max(1, steps.count / 10))
     for (key, metric) in [("late_reward", "reward"), ("kl", "kl"), ("entropy", "entropy")] {
       let values = late.compactMap { $0[metric]?.numberValue }
