@@ -273,6 +273,12 @@ enum Tampering {
     group.trajectories[1].verdict = .invalid("the program died: \"part\":\"invalid\"")
     let pending = Samples.pending(group)
     try store.write([.group(pending)])
+    // Neighbors on both sides, which are none of it.
+    let later = TicketKey(purpose: .evaluate(version: 1), number: 0)
+    try store.write([
+      .group(Samples.pending(Samples.group(later, version: Self.first))),
+      .group(Samples.pending(Samples.group(Samples.train(0), version: Self.first))),
+    ])
     #expect(pending.tally.completed == 1)
     #expect(pending.tally.invalid == 1)
     // A process that starts anew knows of the group what the one before knew.
@@ -286,7 +292,7 @@ enum Tampering {
     let history = try store.history()
     #expect(history.undelivered == [summary])
     #expect(history.closedEvaluations == [0: true, 25: false])
-    #expect(history.evaluationGroups.isEmpty)
+    #expect(history.evaluationGroups[0] == nil)
     #expect(try LedgerReader(path: path).evaluations() == [summary])
     var filter = TrajectoryFilter()
     filter.purpose = .evaluate(version: 0)

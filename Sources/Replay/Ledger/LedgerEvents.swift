@@ -36,7 +36,7 @@ package struct GroupTally: Equatable, Sendable {
   package var lenient = 0
   /// Strictly right and not truncated. After a restart only groups of evaluations know.
   package var completed = 0
-  /// Without a verdict; they count as wrong above. Known as the one before is.
+  /// Without a verdict; they count as wrong above. After a restart only groups of evaluations know.
   package var invalid = 0
   /// Completion tokens of all trajectories.
   package var tokens = 0

@@ -180,7 +180,7 @@ struct LedgerRows {
       """)
     return try statement.rows { row throws(LedgerError) in
       _ = try checked("evaluations", row)
-      let samples = row.integer(2) * row.integer(3)
+      let samples = Double(row.integer(2)) * Double(row.integer(3))
       let counts = try evaluationCounts(version: row.integer(0))
       let total = counts.values.reduce((completed: 0, invalid: 0)) {
         ($0.completed + $1.completed, $0.invalid + $1.invalid)
@@ -189,7 +189,7 @@ struct LedgerRows {
         version: row.integer(0), prompts: row.integer(2), samples: row.integer(3),
         reward: row.number(4), strict: row.number(5),
         strictInterval: try strictInterval(version: row.integer(0)), lenient: row.number(6),
-        completed: Double(total.completed) / Double(max(1, samples)), invalid: total.invalid,
+        completed: Double(total.completed) / max(1, samples), invalid: total.invalid,
         passAtK: row.number(7), meanLength: row.number(8))
     }
   }
