@@ -22,7 +22,8 @@ enum StatusCommand: Command {
     options: [
       .value("keys", "FILE", "for an ADDRESS that wants keys: a looker's key"),
       .flag("watch", "again and again, as forage run shows it, until the run ends"),
-      .flag("spans", "where the time goes instead: what bounds the run, links, all durations"),
+      .flag(
+        "spans", "where the time goes instead: what bounds it, what more actors bring, links"),
       .flag("json", "as JSON; with --watch one line a second"),
       .flag("plain", "plain lines instead of the live view"),
     ],
@@ -79,8 +80,8 @@ extension StatusCommand {
     let run = try RunFolder.open(place)
     let spans = RunSpans(run, tailBytes: spanBytes)
     for fault in spans.faults { Terminal.complain(fault.description) }
-    let plan = RunForecast.Plan(try RunSettings.load(path: run.settings))
-    Terminal.write(SpanText.lines(spans, plan: plan).joined(separator: "\n") + "\n")
+    Terminal.write(
+      SpanText.lines(spans, plan: ReportSource.plan(run)).joined(separator: "\n") + "\n")
     return .success
   }
 }

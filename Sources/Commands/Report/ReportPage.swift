@@ -23,7 +23,7 @@ struct ReportFacts {
   /// What was predicted before the first step.
   var preflight: [String] = []
   var spans: RunSpans
-  /// Of whom the spans are; nil where nobody samples.
+  /// What the settings say of actors and learner; nil where nobody samples.
   var plan: RunForecast.Plan?
 }
 

@@ -48,7 +48,17 @@ struct ReportSource {
         held.result(label).map { (label, $0) }
       }, samples: samples(), alarms: try AlarmFile(run).events,
       preflight: try PreflightFile(run).lines, spans: spans,
-      plan: RunForecast.Plan(try RunSettings.load(path: run.settings)))
+      plan: Self.plan(run))
+  }
+
+  /// Settings that cannot be read cost a report its forecast, and nothing else.
+  static func plan(_ run: RunFolder) -> RunForecast.Plan? {
+    do {
+      return RunForecast.Plan(try RunSettings.load(path: run.settings))
+    } catch {
+      Terminal.complain("there is no forecast: \(error)")
+      return nil
+    }
   }
 
   private func parent() throws -> String? {

@@ -24,28 +24,31 @@ package struct RunForecast {
   package struct Plan: Sendable {
     package var groupsPerStep: Int
     package var lagMax: Int
-    /// Of an actor and of the learner; 0 is all cores.
+    /// Of an actor and of the learner.
     package var actorThreads: Int
     package var learnerThreads: Int
     package var cores: Int
 
     package init(
-      groupsPerStep: Int, lagMax: Int, actorThreads: Int = 0, learnerThreads: Int = 0, cores: Int
+      groupsPerStep: Int, lagMax: Int, actorThreads: Int, learnerThreads: Int, cores: Int
     ) {
       self.groupsPerStep = groupsPerStep
       self.lagMax = lagMax
-      self.actorThreads = actorThreads
-      self.learnerThreads = learnerThreads
       self.cores = max(1, cores)
+      self.actorThreads = min(actorThreads, self.cores)
+      self.learnerThreads = min(learnerThreads, self.cores)
     }
 
-    /// Nil for a run without actors.
-    init?(_ settings: RunSettings) {
+    /// Nil for a run without actors. Threads are those that the supervisor gives (`RunTraining`);
+    /// `cores` are this machine's, which is the run's own while it runs and where it is looked at.
+    package init?(_ settings: RunSettings, cores machine: Int = Machine.coreCount) {
       guard settings.replay.mode != .offline else { return nil }
+      let cores = settings.run.threads > 0 ? settings.run.threads : machine
+      let (actor, learner) = (settings.actor, settings.learner)
       self.init(
-        groupsPerStep: settings.learner.groupsPerStep, lagMax: settings.learner.lagMax,
-        actorThreads: settings.actor.threads, learnerThreads: settings.learner.threads,
-        cores: settings.run.threads > 0 ? settings.run.threads : Machine.coreCount)
+        groupsPerStep: learner.groupsPerStep, lagMax: learner.lagMax,
+        actorThreads: actor.threads > 0 ? actor.threads : max(1, cores / max(1, actor.count)),
+        learnerThreads: learner.threads > 0 ? learner.threads : cores, cores: cores)
     }
   }
 
@@ -74,8 +77,7 @@ package struct RunForecast {
 
     // One clock is one host.
     let sharesCores = spans.actors.allSatisfy { $0.fit?.chosen.isEmpty ?? false }
-    func threads(_ set: Int) -> Int { set > 0 ? min(set, plan.cores) : plan.cores }
-    let (t, u) = (threads(plan.actorThreads), threads(plan.learnerThreads))
+    let (t, u) = (plan.actorThreads, plan.learnerThreads)
     let busy = min(
       1,
       (batch.seconds * Double(plan.groupsPerStep) / Double(batch.groups * present) + swap) / step)
@@ -122,8 +124,8 @@ package struct RunForecast {
         + "\(more.bound.rawValue)."
     }
     return "One more actor would make a step \(percent) % longer: "
-      + (more.bound == .cores
-        ? "all share these cores." : "all fetch versions over the one link.")
+      + (more.bound == .linkToActors || !model.sharesCores
+        ? "all fetch versions over the one link." : "all share these cores.")
   }
 
   /// Spans of one run are no more exact.

@@ -60,7 +60,7 @@ struct SpanSections {
       + "\(seconds(said)), and a step took \(seconds(forecast.stepSeconds)). All actors share "
       + "\(rate.isFinite ? "a link of \(DryRun.bytes(Int(rate)))/s" : "memory")"
       + (forecast.model.sharesCores
-        ? ", and these cores with the learner." : "; each has cores of its own.")
+        ? ", and these cores with the learner." : "; each is taken to have cores of its own.")
   }
 
   private func share(_ who: String, _ shares: RunBound.Shares, waits: Bool = true) -> String {
