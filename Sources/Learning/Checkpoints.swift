@@ -1,4 +1,4 @@
-// Checkpoints on disk: Hugging Face folders with the optimizer's moments and a state beside them.
+// Checkpoints on disk: Hugging Face folders with the optimizer's state and the run's beside them.
 //
 //   checkpoints/step-000100/  config.json  model.safetensors  tokenizer.json  ...
 //                             optimizer.safetensors  state.json
@@ -32,14 +32,14 @@ public struct CheckpointState: Equatable, Sendable {
   }
 }
 
-/// A checkpoint whose every digest agrees. Its weights and moments, which are most of it, are still
-/// on disk, to be read straight to where they are used.
+/// A checkpoint whose every digest agrees. Its weights and the optimizer's state, which are most of
+/// it, are still on disk, to be read straight to where they are used.
 public struct LoadedCheckpoint: Sendable {
   public var name: String
   public var state: CheckpointState
   public var model: ModelFolder
   public var tokenizer: Tokenizer
-  /// Where its moments are.
+  /// Where its moments and masters are.
   public var optimizerPath: String
 }
 

@@ -1,5 +1,5 @@
-// A step taker in the state of a checkpoint: policy, reference and moments, checked against what
-// the checkpoint says of itself.
+// A step taker in the state of a checkpoint: policy, reference and the optimizer's state, checked
+// against what the checkpoint says of itself.
 
 import Experience
 import Operations

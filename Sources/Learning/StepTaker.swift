@@ -7,8 +7,9 @@
 //   chain(k + 1) = H(chain(k), digest of version k + 1, outcome, optimizer updates)
 //
 // with the pool of a curriculum behind them where the run has one. Where a checkpoint is due the
-// moments enter as well. Between checkpoints they need not: a moment that differs shows in the
-// weights of the next step, and digesting it each time would cost a large model a tenth of its
+// moments enter as well, and the masters of a policy in BF16. Between checkpoints they need not: a
+// moment that differs shows in the weights of the next step (in BF16 it may hide below the rounding
+// until a checkpoint is due), and digesting it each time would cost a large model a tenth of its
 // step.
 
 import Digests

@@ -1,6 +1,6 @@
-// What bit equality depends on, as one short text: the working precision, the kernels chosen, and
-// a digest of what a tiny model answers under them. Two processes with one class compute the same
-// log-probs to the last bit; between classes nothing is claimed.
+// What bit equality depends on, as one short text: the precision that is computed in, the kernels
+// chosen, and a digest of what a tiny model answers under them. Two processes with one class
+// compute the same log-probs to the last bit; between classes nothing is claimed.
 
 import Digests
 import Experience

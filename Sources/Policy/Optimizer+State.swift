@@ -88,6 +88,7 @@ extension Optimizer {
     _ = try header(SafetensorsReader(path: path).metadata, source: path)
   }
 
+  /// Masters where the file has them, none where it has not.
   private func prepare(_ header: (updates: Int, hasMasters: Bool)) {
     guard header.hasMasters != (masters != nil) else { return }
     masters = header.hasMasters ? backend.makeBuffer(count: layout.count) : nil

@@ -113,7 +113,13 @@ enum LonePreflight {
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: cores))
     let model = FirstModel(parts: parts, say: RunCommand.say, shouldStop: { false })
-    guard try model.make(policy),
+    guard try model.make(policy) else {
+      preconditionFailure("the preflight stopped, and nobody asked it to")
+    }
+    // Rounds the policy where the run would.
+    _ = Optimizer(
+      policy, settings: OptimizerSettings(), precision: settings.model.workingPrecision)
+    guard
       let (verdict, resources) = try gate.look(
         at: policy, folder: folder, memory, checkpointSeconds: 0)
     else { preconditionFailure("the preflight stopped, and nobody asked it to") }

@@ -88,7 +88,8 @@ struct Needs {
     let positions = 64 + settings.sampling.maximumNewTokens
     let cacheFloats =
       slots * positions * shape.layers * 2 * shape.keyValueHeads * shape.headSize
-    actorBytes = 4 * (parameters * 3 + cacheFloats)
+    // Weights, laid out once more; a snapshot.
+    actorBytes = 2 * weightBytes + snapshotBytes + 4 * cacheFloats
     // Token, log-prob and version a token; some hundred bytes of verdict a completion.
     let samples = settings.sampling.groupSize
     let bytes = measured ?? 2048 + samples * (12 * settings.sampling.maximumNewTokens + 300)
@@ -106,6 +107,6 @@ struct Needs {
     checkpointBytes = (settings.learner.keepCheckpoints + 2) * (isRounded ? 4 : 3) * weightBytes
     reserveBytes =
       settings.replay.diskReserveBytes > 0
-      ? settings.replay.diskReserveBytes : 4 * weightBytes + Self.logBytes
+      ? settings.replay.diskReserveBytes : 5 * weightBytes + Self.logBytes
   }
 }

@@ -45,3 +45,7 @@ struct FirstModel {
     return true
   }
 }
+
+extension ModelSection {
+  var workingPrecision: WorkingPrecision { precision == .bf16 ? .bf16 : .f32 }
+}

@@ -277,7 +277,7 @@ struct RunPreparation {
     // In BF16 this rounds the policy: version 0 is what will be sampled with.
     let optimizer = Optimizer(
       policy, settings: OptimizerSettings(),
-      precision: parts.settings.model.precision == .bf16 ? .bf16 : .f32)
+      precision: parts.settings.model.workingPrecision)
     let version = PolicyVersion(lineage: try run.lineage(), number: 0, digest: policy.digest())
     let state = CheckpointState(version: version, chain: version.digest)
     let began = MonotonicClock.now

@@ -278,9 +278,10 @@ package final class ReplayService {
     if settings.replay.diskReserveBytes > 0 {
       reserveBytes = settings.replay.diskReserveBytes
     } else {
-      // A checkpoint holds the weights and two moments in Float32, at most four times the model.
+      // A checkpoint holds the weights, two moments and perhaps masters in Float32, four times the
+      // model and some headers.
       let model = Files.byteCount("\(folder.initialModel)/model.safetensors") ?? 0
-      reserveBytes = 4 * model + Limits.logReserveBytes
+      reserveBytes = 5 * model + Limits.logReserveBytes
     }
     guard let free = try? Files.freeBytes(at: folder.path) else { return }
     freeBytes = free
