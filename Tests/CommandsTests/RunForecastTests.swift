@@ -23,19 +23,19 @@ import Testing
   }
 
   /// Twenty steps of one actor at lag 0: a version fetched in 50 ms and swapped in 10, a batch of
-  /// four groups sampled in 100, and `work` of the learner, which then waits for the next.
-  private func turns(clock: String, work: Int64 = 40) -> RunSpans {
+  /// four groups sampled in 100, and 40 of the learner, which then waits for the next.
+  private func turns(clock: String, fetch: Int64 = 50, swap: Int64 = 10) -> RunSpans {
     var (learner, actor) = (Log(), Log())
-    let length = 160 + work
+    let ready = fetch + swap
     for step in 0..<20 {
-      let at = Int64(1_000) + Int64(step) * length
-      learner.add(.step, .train, step, from: at, to: at + length)
-      learner.add(.leaseWait, .train, step, from: at, to: at + 160)
-      actor.add(.weightsWait, .compute, step, from: at, to: at + 50)
-      actor.add(.fetchWeights, .sockets, step, from: at, to: at + 50, 1_000_000)
-      actor.add(.swap, .compute, step, from: at + 50, to: at + 60, 1_000_000)
-      actor.add(.ticketWait, .compute, 0, from: at + 60, to: at + 60)
-      actor.add(.handOver, .compute, 0, from: at + 160, to: at + 160, 4)
+      let at = Int64(1_000) + Int64(step) * (ready + 140)
+      learner.add(.step, .train, step, from: at, to: at + ready + 140)
+      learner.add(.leaseWait, .train, step, from: at, to: at + ready + 100)
+      actor.add(.weightsWait, .compute, step, from: at, to: at + fetch)
+      actor.add(.fetchWeights, .sockets, step, from: at, to: at + fetch, 1_000_000)
+      actor.add(.swap, .compute, step, from: at + fetch, to: at + ready, 1_000_000)
+      actor.add(.ticketWait, .compute, 0, from: at + ready, to: at + ready)
+      actor.add(.handOver, .compute, 0, from: at + ready + 100, to: at + ready + 100, 4)
     }
     actor.add(.clock, .sockets, 0, from: 1_000, to: 1_000)
     return RunSpans([
@@ -70,6 +70,30 @@ import Testing
     #expect(
       forecast.sentence == "One more actor would make a step 25 % longer: all fetch "
         + "versions over the one link.")
+  }
+
+  @Test func `on one core another actor's swap costs as much as a link would, and is no link's`()
+    throws
+  {
+    let spans = turns(clock: "head", fetch: 1, swap: 80)
+    let forecast = try #require(RunForecast(spans, plan(cores: 1)))
+    // 2 x 1 for the fetches, 2 x 80 for the swaps, 100 and 40; of one actor 221.
+    #expect(abs(forecast.model.forecast(actors: 2).stepSeconds - 0.302) < 1e-9)
+    #expect(
+      forecast.sentence == "One more actor would make a step 37 % longer: all share these cores.")
+  }
+
+  @Test func `threads are those that the supervisor gives`() throws {
+    func plan(_ overrides: String...) throws -> RunForecast.Plan? {
+      RunForecast.Plan(
+        try RunSettings(document: .object([]), source: "test", overrides: overrides), cores: 8)
+    }
+    let divided = try #require(try plan("actor.count=4"))
+    #expect(divided.actorThreads == 2 && divided.learnerThreads == 8 && divided.cores == 8)
+    let given = try #require(try plan("actor.threads=3", "learner.threads=2", "run.threads=6"))
+    #expect(given.actorThreads == 3 && given.learnerThreads == 2 && given.cores == 6)
+    // All actors are elsewhere: each has a host's cores.
+    #expect(try plan("actor.count=0")?.actorThreads == 8)
   }
 
   @Test func `two actors that fetch at once share the link`() {
