@@ -14,7 +14,7 @@ struct AblationPage {
     <html lang="en"><head><meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>\(escape(name)) · Forage</title>
-    <style>\(ReportPage.style)</style></head><body>
+    <style>\(ReportPage.style)\(SpanSections.style)</style></head><body>
     <header><h1>\(escape(name))</h1></header>
     \(table())
     <section class="charts">\(charts().map { $0.svg() }.joined())</section>
@@ -61,7 +61,7 @@ struct AblationPage {
 
   private func table() -> String {
     let lines = results.markdown().split(separator: "\n")
-    var out = "<section><table>"
+    var out = "<section><table class=\"wide\">"
     for (index, line) in lines.enumerated() where index != 1 {
       out += "<tr>"
       for cell in line.dropFirst(2).dropLast(2).split(

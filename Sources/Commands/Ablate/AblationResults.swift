@@ -131,7 +131,13 @@ package struct AblationResults {
     let shown = Self.measures.filter { measure in
       runs.contains { $0.measures[measure.key] != nil }
     }
-    let heads = ["cell", "runs"] + shown.map(\.heading) + ["\(Self.compared) against the first"]
+    // The comparison beside what is compared.
+    let heads =
+      ["cell", "runs"]
+      + shown.flatMap { measure in
+        [measure.heading]
+          + (measure.key == Self.compared ? ["\(Self.compared) against the first"] : [])
+      }
     var lines = [row(heads), row(heads.map { _ in "---" })]
     for cell in cells {
       let own = runs.filter { $0.cell == cell }
@@ -141,8 +147,10 @@ package struct AblationResults {
       }
       for measure in shown {
         cellText.append(estimate(measure.key, of: cell)?.text(measure.digits) ?? "")
+        if measure.key == Self.compared {
+          cellText.append(difference(Self.compared, of: cell).map { $0.text(measure.digits) } ?? "")
+        }
       }
-      cellText.append(difference(Self.compared, of: cell).map { $0.text(3) } ?? "")
       lines.append(row(["`\(cell)`"] + cellText))
     }
     return lines.joined(separator: "\n") + "\n"
