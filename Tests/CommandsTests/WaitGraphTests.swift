@@ -10,14 +10,14 @@ import Testing
   /// A process that lives: this one, under another name.
   private static func account(
     _ name: String, _ activity: Strand.Activity, _ text: String, seconds: Int = 9,
-    processID: Int = Int(getpid()), age: Double = 0, also: ProcessAccount.Line? = nil
+    processID: Int = Int(getpid()), age: Double = 0, also: ProcessAccount.Line...
   ) -> ProcessAccount {
     let line = ProcessAccount.Line(
       strand: "main", activity: activity, text: text, milliseconds: seconds * 1000,
       sinceTurnMilliseconds: 0, isLate: false)
     return ProcessAccount(
       name: name, processID: processID, at: MonotonicClock.now - Int64(age * 1e9),
-      strands: [line] + (also.map { [$0] } ?? []), gauges: [])
+      strands: [line] + also, gauges: [])
   }
 
   private static func graph(_ accounts: ProcessAccount..., status: Document? = nil) -> WaitGraph {
@@ -88,6 +88,24 @@ import Testing
     let graph = Self.graph(
       Self.account("actor-0", .peer, "the learner to commit step 5", also: sockets))
     #expect(Self.edges(graph) == ["actor-0 -> replay"])
+  }
+
+  @Test func `a thread that waits for another of its own process does not speak for it`() {
+    // A version is committed, and its learner was stopped before it served it.
+    func line(_ strand: String, _ text: String) -> ProcessAccount.Line {
+      ProcessAccount.Line(
+        strand: strand, activity: .peer, text: text, milliseconds: 4000, sinceTurnMilliseconds: 0,
+        isLate: false)
+    }
+    let graph = Self.graph(
+      Self.account(
+        "actor-0", .peer, "the weight server to send version 44",
+        also: line("judge", "main to sample groups")))
+    #expect(Self.edges(graph) == ["actor-0 -> learner"])
+    let alone = Self.graph(
+      Self.account(
+        "actor-0", .peer, "judge to take groups", also: line("judge", "main to sample groups")))
+    #expect(alone.nodes.map(\.text) == ["main to sample groups"])
   }
 
   @Test func `replay's word counts where a peer leaves none, and a late peer is marked`() {

@@ -31,7 +31,8 @@ final_digest() {
 wait_for_step() {
   local last
   for _ in $(seq 600); do
-    last=$(sed -n 's/^{"step":\([0-9]*\),.*/\1/p' "$work/$1/metrics.jsonl" 2> /dev/null | tail -n 1)
+    last=$(tail -n 3 "$work/$1/metrics.jsonl" 2> /dev/null \
+      | sed -n 's/^{"step":\([0-9]*\),.*/\1/p' | tail -n 1) || true
     [ "${last:--1}" -ge "$2" ] && return 0
     sleep 0.1
   done

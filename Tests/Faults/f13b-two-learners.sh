@@ -44,13 +44,18 @@ while :; do
     kill -0 "$old" 2> /dev/null || break
     sleep 0.1
   done
-  kill -0 "$old" 2> /dev/null && fail "the old learner lives on"
+  # What is stopped ends with the script only if it is woken.
+  kill -0 "$old" 2> /dev/null && { kill -CONT $new; fail "the old learner lives on"; }
   contents > "$work/after"
   cmp -s "$work/before" "$work/after" || {
     diff "$work/before" "$work/after"
     fail "the old learner changed a checkpoint"
   }
-  grep -q "fenced" "$work/two/logs/learner.log" || fail "the old learner's log has no fence"
+  grep -q "fenced" "$work/two/logs/learner.log" || {
+    kill -CONT $new
+    tail "$work/two/logs/learner.log"
+    fail "the old learner's log has no fence"
+  }
   # A fence is no death to mend: the supervisor gives up with the learner's own status.
   kill -CONT $new
   status=0

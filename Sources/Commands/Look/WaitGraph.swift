@@ -51,11 +51,16 @@ package struct WaitGraph {
 
   private static func node(_ account: ProcessAccount) -> Node {
     // A strand in trouble speaks for the process, else its first; and where that one waits, the
-    // last that waits: the thread it waits for, of the same process, knows why.
+    // last that waits for somebody else: the thread it waits for, of the same process, knows why,
+    // and one that waits for its own process knows nothing.
     let late = account.strands.filter(\.isLate).max { $0.milliseconds < $1.milliseconds }
     let first = account.strands.first
-    let deepest =
-      first?.activity == .work ? first : account.strands.last { $0.activity != .work }
+    let own = Set(account.strands.map(\.strand))
+    let waits = account.strands.filter { $0.activity != .work }
+    let outward = waits.last { line in
+      !line.text.split(separator: " ").prefix(1).contains { own.contains(String($0)) }
+    }
+    let deepest = first?.activity == .work ? first : outward ?? waits.last
     let line = late ?? deepest ?? first
     let age = Int(account.ageSeconds * 1000)
     var node = Node(
