@@ -27,7 +27,7 @@ final_digest() {
 }
 
 # wait_for_step NAME N: until metrics.jsonl has a line of step N or a later one. Its own may be
-# missing: of a step with a checkpoint whose learner was killed after the commit and before the line.
+# missing: of a step with a checkpoint whose learner was killed between commit and line.
 wait_for_step() {
   local last
   for _ in $(seq 600); do
