@@ -55,5 +55,6 @@ print_table() {
   done
   count() { printf '%s\n' "${state[@]}" | grep -cx "$1" || true; }
   say "Of ${#state[@]} faults $(count proved) proved, $(count failed) failed," \
-    "$(count skipped) skipped, $(count "no time") left out for lack of time: $SECONDS s; logs: $logs"
+    "$(count skipped) skipped, $(count "no time") left out for lack of time:" \
+    "$SECONDS s; logs: $logs"
 }
