@@ -8,7 +8,9 @@
 # those of a quiet run. A supervisor that hangs ends the same way and leaves nobody behind.
 . "$(dirname "$0")/../EndToEnd/common.sh"
 patience=3
-options=(--learner.lagMax=0 --supervisor.hangSeconds=$patience --supervisor.stallSeconds=60)
+# Steps enough that no turn below is among a run's last: there a hung process is stopped first.
+options=(--learner.lagMax=0 --supervisor.hangSeconds=$patience --supervisor.stallSeconds=60
+  --run.steps=96)
 deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0 slowest=0
 
 run quiet "${options[@]}"
@@ -82,7 +84,7 @@ round=0
 while :; do
   for strand in compute:$((40 + 7 * round)):actor sockets:$((60 + 11 * round)):actor \
     train:$((150 + 13 * round)):learner weights:$((8 + round)):learner \
-    serve:$((200 + 17 * round)):replay; do
+    serve:$((120 + 17 * round)):replay; do
     IFS=: read -r name turn role <<< "$strand"
     hang "$name" "$turn" "$role"
   done
