@@ -32,8 +32,9 @@ struct WeightsBench {
     guard ["tcp", "ipc"].contains(transport) else {
       throw arguments.bad("transport", transport, "tcp or ipc")
     }
-    // The model, its copy, the bytes served; each actor's bytes, tensors and weights.
-    let needed = (3 + 3 * actors) * megabytes * Self.megabyte
+    // The model, its copy, the bytes served, half of them again in BF16, and an optimizer's three
+    // copies while it rounds; each actor's bytes, tensors and weights.
+    let needed = (7 + 3 * actors) * megabytes * Self.megabyte
     let free = Machine.availableMemoryBytes
     guard needed < free else {
       throw Failure(
