@@ -19,7 +19,7 @@ enum AblateCommand: Command {
     example: "forage ablate Configs/ablations/deviation.yaml")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
-    let path = try arguments.required(0)
+    let path = arguments.required(0)
     let sweep = try Sweep.load(path)
     let folder = arguments.value("folder") ?? "runs/ablate-\(sweep.name)"
     if arguments.flag("dry-run") {

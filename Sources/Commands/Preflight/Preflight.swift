@@ -183,7 +183,8 @@ struct Preflight {
       do {
         _ = try trainer.train(
           part, step: 0, enter: { timer.enter($0) }, shouldStop: shouldStop)
-      } catch is StepInterrupted {
+      } catch {
+        // Interrupted.
         return false
       }
       timer.enter("digest")
