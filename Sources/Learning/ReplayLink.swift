@@ -29,6 +29,8 @@ public final class ReplayLink {
   private var nextID = 1
   private var lastHeartbeat: Int64 = 0
   private var clock = ClockWatch()
+  /// This process among all that ever were the run's learner.
+  private let instance: String
   /// Of the newest welcome: what leases and commits carry.
   public private(set) var welcome: Welcome?
 
@@ -45,6 +47,7 @@ public final class ReplayLink {
     limits.maximumMessageBytes = RunSettings.maximumLeaseBytes + WireLimits.maximumControlBytes
     client = try DealerClient(to: endpoint, peer: "replay", in: context, limits: limits, keys: keys)
     self.hello = hello
+    instance = String(UInt64.random(in: .min ... .max), radix: 16)
     self.log = log
     self.stopDescriptor = stopDescriptor
     self.isStopping = isStopping
@@ -54,14 +57,24 @@ public final class ReplayLink {
 
   public var epoch: Int { welcome?.epoch ?? 0 }
 
-  /// Says hello and keeps the welcome.
+  /// Says hello and keeps the welcome. Refused as fenced where another learner was welcomed since
+  /// this one was: it has been away, and is not to take the run back.
   @discardableResult
   public func meet() throws -> Welcome {
     strand.wait(for: "replay at \(client.endpoint) to answer hello", until: .now)
-    let answer = try patiently { try self.exchange(isHello: true) { _ in .hello(self.hello()) } }
+    let answer = try patiently {
+      try self.exchange(isHello: true) { .hello(self.hello(after: $0)) }
+    }
     guard case .welcome(let welcome) = answer.body else { throw unexpected(answer.body, "hello") }
     self.welcome = welcome
     return welcome
+  }
+
+  private func hello(after epoch: Int) -> Hello {
+    var hello = hello()
+    hello.instance = instance
+    hello.epoch = epoch
+    return hello
   }
 
   /// Asks until replay answers, up to the patience; a refusal is thrown, but for one that says

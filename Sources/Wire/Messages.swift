@@ -62,11 +62,17 @@ public struct Hello: Equatable, Sendable {
   /// The learner only: what its bits depend on, and whether it may go on where that has changed.
   public var fingerprint: Fingerprint
   public var allowsOtherBuild: Bool
+  /// The learner only: which process it is, a name drawn by chance when it starts, and the epoch it
+  /// was last welcomed in, 0 before the first. By these one that was cut off is known when it is
+  /// back on a new connection.
+  public var instance: String
+  public var epoch: Int
 
   public init(
     role: Role, name: String, numericClass: String, holding: [TicketKey] = [],
     weightsAddress: String = "", announceAddress: String = "", version: PolicyVersion? = nil,
-    files: [NamedDigest] = [], fingerprint: Fingerprint = .init(), allowsOtherBuild: Bool = false
+    files: [NamedDigest] = [], fingerprint: Fingerprint = .init(), allowsOtherBuild: Bool = false,
+    instance: String = "", epoch: Int = 0
   ) {
     self.role = role
     self.name = name
@@ -78,6 +84,8 @@ public struct Hello: Equatable, Sendable {
     self.files = files
     self.fingerprint = fingerprint
     self.allowsOtherBuild = allowsOtherBuild
+    self.instance = instance
+    self.epoch = epoch
   }
 }
 

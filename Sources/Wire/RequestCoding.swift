@@ -110,6 +110,8 @@ extension Hello {
     ] + optional("version", version.map(Document.version))
       + optional("fingerprint", fingerprint.parts.isEmpty ? nil : fingerprint.document)
       + optional("allowsOtherBuild", allowsOtherBuild ? .bool(true) : nil)
+      + optional("instance", instance.isEmpty ? nil : .string(instance))
+      + optional("epoch", epoch == 0 ? nil : .integer(epoch))
   }
 
   fileprivate init(reading body: Fields) throws(DocumentError) {
@@ -120,7 +122,9 @@ extension Hello {
       announceAddress: try body.address("announceAddress"),
       version: try body.optionalVersion("version"), files: try body.files("files"),
       fingerprint: try body.fingerprint("fingerprint"),
-      allowsOtherBuild: try body.bool("allowsOtherBuild", default: false))
+      allowsOtherBuild: try body.bool("allowsOtherBuild", default: false),
+      instance: try body.has("instance") ? body.name("instance") : "",
+      epoch: try body.optionalCount("epoch") ?? 0)
   }
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # fault: F13b
 # claim: of two learners alive the older is fenced by its epoch: its commits are refused and it ends
-#   with status 83; no folder of the new one is touched
-# seconds: 40
+#   with status 83, also when replay has closed its connection meanwhile and it says hello anew; no
+#   folder of the new one is touched
+# seconds: 100
 # The lock of the run's folder keeps a second learner out on one host; here its file is replaced, as
 # on a shared file system whose locks do not reach the other host.
 . "$(dirname "$0")/common.sh"
@@ -16,7 +17,9 @@ want=$(final_digest quiet)
 # What stands in the folders of checkpoints, every byte.
 contents() { (cd "$work/two/checkpoints" && find . -type f -exec sha256sum {} + | sort -k 2); }
 
-trials=0
+# How long replay hears nothing of a connection before it closes it, and a little.
+silence=35
+trials=0 silent=0
 while :; do
   trials=$((trials + 1)) begun=$SECONDS
   rm -rf "$work/two"
@@ -31,6 +34,7 @@ while :; do
   # Stopped anywhere in a step; the supervisor sees no death and starts nobody.
   sleep 0.0$((RANDOM % 90 + 10))
   kill -STOP "$old"
+  stopped=$SECONDS
   rm "$work/two/locks/learner.lock"
   .build/release/forage-learner --run "$work/two" --threads 1 > "$work/new.out" 2>&1 &
   new=$!
@@ -38,6 +42,11 @@ while :; do
   wait_for_step two $((stood + 15))
   # The new one is stopped while the old one wakes, so that whatever changes is the old one's doing.
   kill -STOP $new
+  # Every other time the old one is away so long that it is a stranger when it is back.
+  if [ $((trials % 2)) = 1 ]; then
+    silent=$((silent + 1))
+    while [ $((SECONDS - stopped)) -lt $silence ]; do sleep 0.2; done
+  fi
   contents > "$work/before"
   kill -CONT "$old"
   for _ in $(seq 200); do
@@ -72,6 +81,6 @@ while :; do
   took=$((SECONDS - begun))
   [ $((SECONDS + took)) -lt "$seconds" ] || break
 done
-echo "measured: $trials trials; each time a second learner was turned away by the lock (84), then" \
+echo "measured: $trials trials, in $silent of them away for $silence s or more; each time a second learner was turned away by the lock (84), then" \
   "let in: the old one ended with 83, $(wc -l < "$work/after") files of checkpoints untouched," \
   "and the run went on to the last weights of a quiet one"

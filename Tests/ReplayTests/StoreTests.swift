@@ -31,7 +31,7 @@ enum Tampering {
 
   static func epoch(_ number: Int) -> EpochRecord {
     EpochRecord(
-      epoch: number,
+      epoch: number, instance: "process \(number)",
       announcement: Announcement(
         weightsAddress: "w", announceAddress: "a",
         files: [NamedDigest(name: "config.json", digest: first.digest)]),
@@ -71,6 +71,7 @@ enum Tampering {
     let store = try open()
     let history = try store.history()
     #expect(history.epoch == 1)
+    #expect(history.learnerInstance == "process 1")
     #expect(history.version == Samples.version(1, lineage: "line"))
     #expect(history.digests[0] == Self.first.digest)
     #expect(history.announcement == Self.epoch(1).announcement)

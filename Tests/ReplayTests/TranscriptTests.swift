@@ -192,6 +192,28 @@ import Testing
         """)
   }
 
+  /// Back on connections that replay does not know: the one is known by its process and epoch.
+  @Test func `a learner that was cut off and overtaken is fenced at its hello`() {
+    var transcript = Transcript(batch: 1, lagMax: 0)
+    transcript.run(
+      Self.opening + """
+
+        rival hello with 0      =>  record epoch 2
+        recorded                =>  rival: welcome 2
+        gone learner
+        gone rival
+        learner hello with 0 since 1  =>  learner: refused fenced
+        rival hello with 0 since 2    =>  record epoch 3
+        recorded                      =>  rival: welcome 3
+        # Its welcome was lost.
+        rival hello with 0 since 2    =>  record epoch 4
+        recorded                      =>  rival: welcome 4
+        # Who starts anew takes over.
+        learner hello with 0          =>  record epoch 5
+        recorded                      =>  learner: welcome 5
+        """)
+  }
+
   @Test func `a commit is of the next step, with its batch, and repeated only as it was`() {
     var transcript = Transcript(batch: 1, lagMax: 0)
     transcript.run(

@@ -75,6 +75,7 @@ package struct SimulatedTables {
   package mutating func write(_ record: EpochRecord) {
     require(record.epoch > history.epoch, "epoch \(record.epoch) after \(history.epoch)")
     history.epoch = record.epoch
+    history.learnerInstance = record.instance
     history.announcement = record.announcement
     if let first = record.firstVersion {
       history.version = first

@@ -11,6 +11,8 @@ enum Mutation: String, CaseIterable {
   case forgetsLeases
   /// A learner of an older epoch is heard as if it were the newest.
   case forgetsFence
+  /// A learner that was cut off and overtaken comes back as if it had never been there.
+  case returnsAsNewcomer
   /// After a restart the tickets of the last step are ready once more.
   case retiresTwice
   /// Weights go out before their step is committed.

@@ -10,6 +10,8 @@ final class Witness {
   private let plan: Plan
   private var acknowledged: Set<TicketKey> = []
   private var digests: [Int: Digest] = [:]
+  /// Learners by the epoch they were welcomed in.
+  private var reigns: [Int: String] = [:]
   private(set) var problems: [String] = []
 
   init(_ plan: Plan) { self.plan = plan }
@@ -45,6 +47,16 @@ final class Witness {
     require(
       version.number == 0 || durable.commits.count >= version.number,
       "version \(version.number) is published and its step is not committed")
+  }
+
+  /// A learner that another has followed is never let in again.
+  func sees(welcomed learner: String, since known: Int, to epoch: Int) {
+    if known > 0, let other = reigns.first(where: { $0 > known && $1 != learner }) {
+      problems.append(
+        "\(learner) of epoch \(known) is welcomed in \(epoch), after \(other.value) in "
+          + "\(other.key)")
+    }
+    reigns[epoch] = learner
   }
 
   func judgeEnd(_ tables: LedgerTables, problems: inout [String]) {

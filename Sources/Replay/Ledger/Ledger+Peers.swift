@@ -169,6 +169,7 @@ extension Ledger {
     if recording != nil {
       return refuse(asker, .busy, "says hello while the store is writing: ask again")
     }
+    if isOvertaken(hello) { return refuseFenced(asker) }
     if let held = hello.version, let refusal = judgeLearner(held) {
       return refuse(asker, refusal.code, refusal.sentence)
     }
@@ -181,12 +182,19 @@ extension Ledger {
         weightsAddress: hello.weightsAddress, announceAddress: hello.announceAddress,
         files: hello.files)
     let record = EpochRecord(
-      epoch: epoch + 1,
+      epoch: epoch + 1, instance: hello.instance,
       announcement: announced ?? Announcement(weightsAddress: "", announceAddress: "", files: []),
       firstVersion: version == nil ? hello.version : nil,
       fingerprint: isNew ? FingerprintRecord(step: nextStep, fingerprint: hello.fingerprint) : nil)
     recording = .epoch(asker, hello, record)
     outbox.append(.recordEpoch(record))
+  }
+
+  /// Whether it was the learner once and another has been let in since: back after a partition, on a
+  /// connection that replay does not know, it says hello like a newcomer. The newest epoch may also
+  /// be its own, when the welcome was lost; then it is told once more.
+  private func isOvertaken(_ hello: Hello) -> Bool {
+    hello.epoch > 0 && hello.epoch < epoch && hello.instance != learnerInstance
   }
 
   /// Why weights of this version cannot go on with this ledger; nil when they can.
@@ -235,6 +243,7 @@ extension Ledger {
 
   mutating func beginEpoch(_ asker: Asker, _ hello: Hello, _ record: EpochRecord) {
     epoch = record.epoch
+    learnerInstance = record.instance
     announcement = record.announcement
     if let made = record.fingerprint { fingerprint = made.fingerprint }
     if let older = parkedLease {

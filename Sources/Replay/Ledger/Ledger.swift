@@ -63,6 +63,8 @@ package struct Ledger {
   package internal(set) var version: PolicyVersion?
   var digests: [Int: Digest]
   package internal(set) var epoch: Int
+  /// Which process opened it; "" of a ledger written before these were told.
+  var learnerInstance: String
   /// Who spoke the current epoch's hello; nil after a restart until it does again.
   var learner: Peer?
   var announcement: Announcement?
@@ -105,6 +107,7 @@ package struct Ledger {
     version = history.version
     digests = history.digests
     epoch = history.epoch
+    learnerInstance = history.learnerInstance
     announcement = history.announcement
     fingerprint = history.fingerprint
     settingsSpans = history.settingsSpans

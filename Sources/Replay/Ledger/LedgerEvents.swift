@@ -177,6 +177,8 @@ package struct FingerprintRecord: Equatable, Sendable {
 
 package struct EpochRecord: Equatable, Sendable {
   package var epoch: Int
+  /// The process that opens it, as its hello says.
+  package var instance: String
   package var announcement: Announcement
   /// Version 0, when this hello is the first to name it.
   package var firstVersion: PolicyVersion?
@@ -184,10 +186,11 @@ package struct EpochRecord: Equatable, Sendable {
   package var fingerprint: FingerprintRecord?
 
   package init(
-    epoch: Int, announcement: Announcement, firstVersion: PolicyVersion?,
+    epoch: Int, instance: String = "", announcement: Announcement, firstVersion: PolicyVersion?,
     fingerprint: FingerprintRecord? = nil
   ) {
     self.epoch = epoch
+    self.instance = instance
     self.announcement = announcement
     self.firstVersion = firstVersion
     self.fingerprint = fingerprint

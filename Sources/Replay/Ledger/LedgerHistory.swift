@@ -5,6 +5,8 @@ import Wire
 
 package struct LedgerHistory: Sendable {
   package var epoch = 0
+  /// The process that opened the epoch.
+  package var learnerInstance = ""
   package var announcement: Announcement?
   /// Of the learner that was let in last.
   package var fingerprint: Fingerprint?

@@ -23,6 +23,7 @@ extension LedgerStore {
   package func history(reuse: ReuseRules? = nil) throws(LedgerError) -> LedgerHistory {
     var history = LedgerHistory()
     history.epoch = Int(try Self.setting("epoch", in: database) ?? "0") ?? 0
+    history.learnerInstance = try Self.setting("instance", in: database) ?? ""
     history.announcement = try rows.announcement()
     let record = try runRecord()
     history.fingerprint = record.newestFingerprint

@@ -299,6 +299,7 @@ extension LedgerStore {
   package func record(_ record: EpochRecord) throws(LedgerError) {
     try database.transaction { () throws(LedgerError) in
       try set("epoch", "\(record.epoch)")
+      try set("instance", record.instance)
       try set("weights", record.announcement.weightsAddress)
       try set("announce", record.announcement.announceAddress)
       let files = record.announcement.files.map {
