@@ -2,17 +2,17 @@
 # fault: F2
 # claim: actors killed again and again cost their tickets' lease at most: the last weights are those
 #   of a quiet run
-# seconds: 50
+# seconds: 90
 . "$(dirname "$0")/common.sh"
 need_python
-options=(--learner.lagMax=0 --run.steps=400 --replay.ticketLeaseSeconds=2)
+options=(--learner.lagMax=0 --run.steps=1200 --replay.ticketLeaseSeconds=2)
 run quiet "${options[@]}"
 want=$(final_digest quiet)
 [ -n "$want" ] || fail "no digest"
 trials=0 began=$SECONDS
 while :; do
   trials=$((trials + 1)) begun=$SECONDS
-  "$FORAGE_PYTHON" Tests/Faults/killer.py "$work/killed" --kills 30 --steps 400 \
+  "$FORAGE_PYTHON" Tests/Faults/killer.py "$work/killed" --kills 30 --steps 1200 \
     --victims actor-0,actor-1 -- "$forage" run "$config" --plain --folder "$work/killed" \
     "${options[@]}" > "$work/kills" || fail "$(tail -n 1 "$work/kills")"
   [ "$(final_digest killed)" = "$want" ] || fail "the last weights differ: $(final_digest killed)"

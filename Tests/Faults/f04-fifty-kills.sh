@@ -10,7 +10,7 @@ need_python
 config=${FORAGE_FAULT_CONFIG:-$config}
 steps=$(sed -n 's/^  steps: \([0-9]*\)/\1/p' "$config")
 # The tiny job has more steps here, so that fifty kills have room.
-[ "$steps" -ge 400 ] || steps=400
+[ "$steps" -ge 800 ] || steps=800
 options=(--learner.lagMax=0 --run.steps="$steps")
 
 run quiet "${options[@]}"
