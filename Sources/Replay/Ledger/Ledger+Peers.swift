@@ -190,9 +190,9 @@ extension Ledger {
     outbox.append(.recordEpoch(record))
   }
 
-  /// Whether it was the learner once and another has been let in since: back after a partition, on a
-  /// connection that replay does not know, it says hello like a newcomer. The newest epoch may also
-  /// be its own, when the welcome was lost; then it is told once more.
+  /// Whether it was the learner once and another has been let in since: back after a partition, on
+  /// a connection that replay does not know, it says hello like a newcomer. The newest epoch may
+  /// also be its own, when the welcome was lost; then it is told once more.
   private func isOvertaken(_ hello: Hello) -> Bool {
     hello.epoch > 0 && hello.epoch < epoch && hello.instance != learnerInstance
   }
