@@ -239,7 +239,7 @@ package struct Conversation: Sendable {
       if alive.isFinished { actions.append(.finished) }
       heard(of: alive.version)
     case .refused(let refusal): refused(refusal, id: envelope.id, now: now)
-    case .lease, .committed, .status, .probed:
+    case .lease, .committed, .status, .probed, .measured:
       note("replay answered with what no actor asks for; it was left aside")
     }
   }

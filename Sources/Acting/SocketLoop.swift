@@ -36,6 +36,7 @@ final class SocketLoop {
   private var unsentToReplay: [Unsent] = []
   private var times: MessageTimes
   private var heartbeats: Heartbeats
+  private let errands: LinkErrandRunner
   private var welcome: Welcome?
 
   private var fetcher = Fetcher(maximumFileBytes: Rollouts.maximumFileBytes)
@@ -63,6 +64,7 @@ final class SocketLoop {
     strand = watchdog?.strand("sockets") ?? Strand("sockets")
     times = MessageTimes(strand)
     heartbeats = Heartbeats(strand, watchdog?.spans)
+    errands = LinkErrandRunner(keys: options.keys, log: log)
     self.options = options
     self.log = log
     self.wake = wake
@@ -93,6 +95,7 @@ final class SocketLoop {
 
   /// Until the run is over or the actor is told to stop; why, in words.
   func run() throws -> String {
+    defer { errands.stop() }
     while true {
       account()
       wake.drain()
@@ -181,7 +184,10 @@ final class SocketLoop {
         let envelope = try Envelope<Reply>(decoding: frames)
         switch envelope.body {
         case .acknowledged(let key): times.acknowledged(key)
-        case .alive(let alive): heartbeats.answered(alive)
+        case .alive(let alive):
+          heartbeats.answered(alive)
+          let links = [options.address] + [weights?.endpoint].compactMap(\.self)
+          errands.hear(alive.errand, links: links)
         default: break
         }
         conversation.receive(envelope, now: Self.now)
@@ -231,7 +237,8 @@ final class SocketLoop {
     case .submit(let submission):
       return Unsent(frames: envelope.encoded(), ticket: submission.key)
     case .heartbeat(let heartbeat):
-      let stamped = heartbeats.stamped(heartbeat, isIdle: unsentToReplay.isEmpty)
+      var stamped = heartbeats.stamped(heartbeat, isIdle: unsentToReplay.isEmpty)
+      stamped.finding = errands.finding
       return Unsent(frames: Envelope(id: envelope.id, body: Request.heartbeat(stamped)).encoded())
     default: return Unsent(frames: envelope.encoded())
     }

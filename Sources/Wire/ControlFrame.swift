@@ -1,6 +1,6 @@
 // The first frame of every message, and the only one that is not safetensors or raw bytes:
 //
-//     {"kind": "tickets", "protocol": 2, "id": 7, "body": {...}}
+//     {"kind": "tickets", "protocol": 3, "id": 7, "body": {...}}
 //
 // Read strictly: an unknown key is refused rather than ignored, so that a misspelled one in a peer
 // somebody writes is found by its first message and not by a run that goes slowly wrong.

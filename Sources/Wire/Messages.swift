@@ -21,6 +21,8 @@ public enum Request: Equatable, Sendable {
   case status
   /// Anyone measures the way here; the bytes are the message's one payload frame.
   case probe(Probe)
+  /// Anyone has an actor measure its own ways.
+  case measure(MeasureRequest)
 }
 
 /// An answer of replay.
@@ -38,6 +40,8 @@ public enum Reply: Equatable, Sendable {
   case committed(Committed)
   case status(Document)
   case probed(Probed)
+  /// Nil until the actor has taken the errand.
+  case measured(LinkFinding?)
   case refused(Refusal)
 }
 
@@ -186,6 +190,8 @@ public struct Heartbeat: Equatable, Sendable {
   public var roundTripMicroseconds: Int?
   /// What a peer without the run's folder has spent its time on since the last one.
   public var spans: SpanBatch?
+  /// Of the errand it was given, for as long as it is given it.
+  public var finding: LinkFinding?
 
   public init(
     holding: [TicketKey], version: PolicyVersion?, state: String, stateMilliseconds: Int,
@@ -210,6 +216,8 @@ public struct Alive: Equatable, Sendable {
   public var sentMicroseconds: Int?
   public var receivedMicroseconds: Int?
   public var answeredMicroseconds: Int?
+  /// What somebody wants this actor to measure.
+  public var errand: LinkErrand?
 
   public init(version: PolicyVersion?, isFinished: Bool) {
     self.version = version

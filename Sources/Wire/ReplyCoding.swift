@@ -4,7 +4,8 @@ import Documents
 import Experience
 
 private enum ReplyKind: String, CaseIterable {
-  case welcome, tickets, fetch, wait, acknowledged, alive, lease, committed, status, probed, refused
+  case welcome, tickets, fetch, wait, acknowledged, alive, lease, committed, status, probed
+  case measured, refused
 }
 
 extension Reply: WireBody {
@@ -21,6 +22,7 @@ extension Reply: WireBody {
       case .committed: .committed
       case .status: .status
       case .probed: .probed
+      case .measured: .measured
       case .refused: .refused
       }
     return kind.rawValue
@@ -44,11 +46,13 @@ extension Reply: WireBody {
         + optional("sentMicroseconds", alive.sentMicroseconds.map(Document.integer))
         + optional("receivedMicroseconds", alive.receivedMicroseconds.map(Document.integer))
         + optional("answeredMicroseconds", alive.answeredMicroseconds.map(Document.integer))
+        + optional("errand", alive.errand?.document)
     case .lease(let lease): lease.members
     case .committed(let committed):
       [("step", .integer(committed.step)), ("isFinished", .bool(committed.isFinished))]
     case .status(let document): [("status", document)]
     case .probed(let probed): probed.members
+    case .measured(let finding): optional("finding", finding?.document)
     case .refused(let refusal): Document.refusal(refusal)
     }
   }
@@ -111,6 +115,7 @@ extension Reply: WireBody {
       alive.sentMicroseconds = try body.optionalCount("sentMicroseconds")
       alive.receivedMicroseconds = try body.optionalCount("receivedMicroseconds")
       alive.answeredMicroseconds = try body.optionalCount("answeredMicroseconds")
+      if body.has("errand") { alive.errand = try LinkErrand(reading: body.section("errand")) }
       return .alive(alive)
     case .lease: return .lease(try BatchLease(reading: body))
     case .committed:
@@ -119,6 +124,9 @@ extension Reply: WireBody {
           step: try body.versionNumber("step"), isFinished: try body.bool("isFinished")))
     case .status: return .status(try body.anything("status"))
     case .probed: return .probed(try Probed(reading: body))
+    case .measured:
+      return .measured(
+        body.has("finding") ? try LinkFinding(reading: body.section("finding")) : nil)
     case .refused: return .refused(try body.refusal())
     }
   }

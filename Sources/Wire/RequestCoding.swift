@@ -4,7 +4,7 @@ import Documents
 import Experience
 
 private enum RequestKind: String, CaseIterable {
-  case hello, tickets, submit, heartbeat, lease, commit, status, probe
+  case hello, tickets, submit, heartbeat, lease, commit, status, probe, measure
 }
 
 extension Request: WireBody {
@@ -19,6 +19,7 @@ extension Request: WireBody {
       case .commit: .commit
       case .status: .status
       case .probe: .probe
+      case .measure: .measure
       }
     return kind.rawValue
   }
@@ -37,6 +38,7 @@ extension Request: WireBody {
     case .commit(let commit): commit.members
     case .status: []
     case .probe(let probe): probe.members
+    case .measure(let request): request.members
     }
   }
 
@@ -81,6 +83,7 @@ extension Request: WireBody {
         request = .commit(commit)
       case .status: request = .status
       case .probe: request = .probe(try Probe(reading: body))
+      case .measure: request = .measure(try MeasureRequest(reading: body))
       }
       try control.finish()
     } catch {
@@ -140,6 +143,7 @@ extension Heartbeat {
       + optional("offsetMicroseconds", offsetMicroseconds.map(Document.integer))
       + optional("roundTripMicroseconds", roundTripMicroseconds.map(Document.integer))
       + optional("spans", spans?.document)
+      + optional("finding", finding?.document)
   }
 
   fileprivate init(reading body: Fields, spanCount: inout Int) throws(DocumentError) {
@@ -158,5 +162,6 @@ extension Heartbeat {
     if body.has("spans") {
       spans = try SpanBatch(reading: body.section("spans"), count: &spanCount)
     }
+    if body.has("finding") { finding = try LinkFinding(reading: body.section("finding")) }
   }
 }

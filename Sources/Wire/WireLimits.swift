@@ -2,7 +2,7 @@
 // a count above one (a caller's mistake) and shortens a sentence; a decoder refuses both.
 
 public enum WireLimits {
-  public static let protocolVersion = 2
+  public static let protocolVersion = 3
   /// A batch lease of 65,536 tickets with its reports takes half of this.
   public static let maximumControlBytes = 1 << 20
   /// The groups of one batch.
@@ -38,6 +38,14 @@ public enum WireLimits {
   /// Spans that go with one heartbeat, and the names they are of.
   public static let maximumSpans = 4096
   public static let maximumSpanNames = 256
+  /// An errand is `forage bench link` for a few minutes at most.
+  public static let maximumErrandRepeats = 100
+  public static let maximumErrandMilliseconds = 60_000
+  public static let maximumErrandParallel = 4
+  public static let maximumErrandSizes = 16
+  public static let maximumErrandBytes = 64 << 20
+  /// What it found, so that a heartbeat which lists every ticket still has room for it.
+  public static let maximumFindingBytes = 1 << 18
   /// Files a run is made of.
   public static let maximumFiles = 64
   /// Evaluations, pinned versions and drop reasons told with one lease.

@@ -134,7 +134,7 @@ final class FakeReplay: Sendable {
       return .acknowledged(submission.key)
     case .heartbeat:
       return book.isMute ? nil : .alive(Alive(version: book.welcome.version, isFinished: false))
-    case .hello, .lease, .commit, .status, .probe:
+    case .hello, .lease, .commit, .status, .probe, .measure:
       return .refused(Refusal(.role, "no actor asks this"))
     }
   }

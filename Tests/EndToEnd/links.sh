@@ -47,11 +47,19 @@ wait_for_step live 2
 in_other timeout 60 "$forage" bench link tcp://10.78.0.1:47030 tcp://10.78.0.1:47031 \
   --sizes 64,1048576 --seconds 0.1 --repeats 1 --json > "$work/running" 2>> "$work/progress" \
   || { cat "$work/progress"; fail "a live run could not be measured"; }
+# An actor measures its own, told by replay.
+in_other timeout 60 "$forage" bench link tcp://10.78.0.1:47030 --from actor-0 \
+  --sizes 64,1048576 --seconds 0.1 --repeats 1 --json > "$work/from" 2>> "$work/progress" \
+  || { cat "$work/progress"; fail "an actor measured no link"; }
+refused 85 "no actor nobody" in_other "$forage" bench link tcp://10.78.0.1:47030 --from nobody
 kill -0 $job 2> /dev/null || fail "the run was over before its links were measured"
 for service in 47030 47031; do
-  rate=$(figure "$work/running" "tcp://10.78.0.1:$service zeromq 1 MiB back")
-  between "a live run's MB/s" "$rate" 1 100000
+  for file in running from; do
+    rate=$(figure "$work/$file" "tcp://10.78.0.1:$service zeromq 1 MiB back")
+    between "a live run's MB/s ($file)" "$rate" 1 100000
+  done
 done
 wait $job || { cat "$work/live.out"; fail "the measured run failed"; }
 [ "$(final_digest live)" = "$(final_digest alone)" ] || fail "measuring changed the weights"
-echo "refusals in one line each; a live run was measured and its weights are the same"
+echo "refusals in one line each; a live run was measured, from outside and by its own actor, and" \
+  "its weights are the same"

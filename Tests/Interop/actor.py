@@ -10,7 +10,7 @@ import argparse, hashlib, json, sys, time
 import numpy as np, zmq
 from safetensors.numpy import load, save
 
-PROTOCOL, CHUNK, WINDOW = 2, 1 << 19, 16
+PROTOCOL, CHUNK, WINDOW = 3, 1 << 19, 16
 
 
 def digest(data):

@@ -77,6 +77,12 @@ import Wire
           stateDigest: Digest(of: [1]), checkpoint: nil, trajectories: [])), ["learner"]
     ), (.status, ["actor", "learner", "looker"]),
     (.probe(Probe(answerBytes: 1)), ["actor", "learner", "looker"]),
+    (
+      .measure(
+        MeasureRequest(
+          actor: "a", errand: LinkErrand(token: "t", repeats: 1, milliseconds: 1, parallel: 2))),
+      ["looker"]
+    ),
   ]
 
   @Test func `a key may ask what its role asks, and nothing else`() throws {
@@ -94,9 +100,9 @@ import Wire
         refused += answer.refusal == .role ? 1 : 0
       }
     }
-    // Of 30 pairs go on: 3 hellos, an actor's 2, a learner's 2, 3 heartbeats, 3 questions and 3
-    // probes.
-    #expect(refused == 30 - 3 - 2 - 2 - 3 - 3 - 3)
+    // Of 33 pairs go on: 3 hellos, an actor's 2, a learner's 2, 3 heartbeats, 3 questions, 3 probes
+    // and a looker's errand.
+    #expect(refused == 33 - 3 - 2 - 2 - 3 - 3 - 3 - 1)
     let status = try peer("looker").status()
     #expect(status["turnedAway"]?["other-role"]?.value == .integer(refused))
     #expect(status["turnedAway"]?["keys"] == .bool(true))

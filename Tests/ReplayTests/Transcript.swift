@@ -224,6 +224,7 @@ struct Transcript {
     case .committed(let committed): "committed \(committed.step)"
     case .status: "status"
     case .probed: "probed"
+    case .measured: "measured"
     case .refused(let refusal): "refused \(refusal.code.rawValue)"
     }
   }

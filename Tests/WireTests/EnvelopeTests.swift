@@ -113,40 +113,40 @@ import Wire
     // What is wrong, and what the sentence must name.
     ("", "not JSON"), ("[]", "expected a mapping"), ("{", "not JSON"),
     (#"{"kind": "status", "id": 1}"#, "protocol"),
-    (#"{"kind": "status", "protocol": 2}"#, "id"), (#"{"protocol": 2, "id": 1}"#, "kind"),
-    (#"{"kind": "status", "protocol": 2, "id": -1}"#, "id"),
-    (#"{"kind": "status", "protocol": 2, "id": 1e3}"#, "id"),
-    (#"{"kind": "status", "protocol": 2, "id": 1, "id": 2}"#, "id"),
-    (#"{"kind": "status", "protocol": 2, "id": 1, "body": 3}"#, "body"),
-    (#"{"kind": "status", "protocol": 2, "id": 1, "body": {"x": 1}}"#, "x"),
-    (#"{"kind": "status", "protocol": 2, "id": 1, "bdy": {}}"#, "did you mean body"),
-    (#"{"kind": "ticket", "protocol": 2, "id": 1, "body": {}}"#, "did you mean tickets"),
-    (#"{"kind": "tickets", "protocol": 2, "id": 1, "body": {"count": 0}}"#, "count"),
-    (#"{"kind": "tickets", "protocol": 2, "id": 1, "body": {"count": 4097}}"#, "4096"),
-    (#"{"kind": "tickets", "protocol": 2, "id": 1, "body": {"count": "2"}}"#, "count"),
+    (#"{"kind": "status", "protocol": 3}"#, "id"), (#"{"protocol": 3, "id": 1}"#, "kind"),
+    (#"{"kind": "status", "protocol": 3, "id": -1}"#, "id"),
+    (#"{"kind": "status", "protocol": 3, "id": 1e3}"#, "id"),
+    (#"{"kind": "status", "protocol": 3, "id": 1, "id": 2}"#, "id"),
+    (#"{"kind": "status", "protocol": 3, "id": 1, "body": 3}"#, "body"),
+    (#"{"kind": "status", "protocol": 3, "id": 1, "body": {"x": 1}}"#, "x"),
+    (#"{"kind": "status", "protocol": 3, "id": 1, "bdy": {}}"#, "did you mean body"),
+    (#"{"kind": "ticket", "protocol": 3, "id": 1, "body": {}}"#, "did you mean tickets"),
+    (#"{"kind": "tickets", "protocol": 3, "id": 1, "body": {"count": 0}}"#, "count"),
+    (#"{"kind": "tickets", "protocol": 3, "id": 1, "body": {"count": 4097}}"#, "4096"),
+    (#"{"kind": "tickets", "protocol": 3, "id": 1, "body": {"count": "2"}}"#, "count"),
     (
-      #"{"kind": "tickets", "protocol": 2, "id": 1, "body": {"count": 1, "version": {"lineage": "a", "number": 1, "digest": "AB"}}}"#,
+      #"{"kind": "tickets", "protocol": 3, "id": 1, "body": {"count": 1, "version": {"lineage": "a", "number": 1, "digest": "AB"}}}"#,
       "hexadecimal"
     ),
     (
-      #"{"kind": "tickets", "protocol": 2, "id": 1, "body": {"count": 1, "version": {"lineage": "a", "number": 2147483648, "digest": ""}}}"#,
+      #"{"kind": "tickets", "protocol": 3, "id": 1, "body": {"count": 1, "version": {"lineage": "a", "number": 2147483648, "digest": ""}}}"#,
       "body.version.number"
     ),
-    (#"{"kind": "lease", "protocol": 2, "id": 1, "body": {"step": 1}}"#, "body.epoch"),
+    (#"{"kind": "lease", "protocol": 3, "id": 1, "body": {"step": 1}}"#, "body.epoch"),
     (
-      #"{"kind": "hello", "protocol": 2, "id": 1, "body": {"role": "boss", "name": "a", "numericClass": ""}}"#,
+      #"{"kind": "hello", "protocol": 3, "id": 1, "body": {"role": "boss", "name": "a", "numericClass": ""}}"#,
       "body.role"
     ),
     (
-      #"{"kind": "hello", "protocol": 2, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "train"}]}}"#,
+      #"{"kind": "hello", "protocol": 3, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "train"}]}}"#,
       "body.holding[0].number"
     ),
     (
-      #"{"kind": "hello", "protocol": 2, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "evaluate", "number": 1}]}}"#,
+      #"{"kind": "hello", "protocol": 3, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "evaluate", "number": 1}]}}"#,
       "body.holding[0].version"
     ),
     (
-      #"{"kind": "hello", "protocol": 2, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "train", "number": 1, "version": 2}]}}"#,
+      #"{"kind": "hello", "protocol": 3, "id": 1, "body": {"role": "actor", "name": "a", "numericClass": "", "holding": [{"purpose": "train", "number": 1, "version": 2}]}}"#,
       "body.holding[0].version"
     ),
   ])
@@ -159,9 +159,9 @@ import Wire
   }
 
   @Test func `another protocol is told so, whatever else its messages hold`() {
-    let refusal = refusal(#"{"protocol": 3, "novelty": [], "kind": 5, "body": {"y": 1}}"#)
+    let refusal = refusal(#"{"protocol": 4, "novelty": [], "kind": 5, "body": {"y": 1}}"#)
     #expect(refusal?.code == .protocolVersion)
-    #expect(refusal?.sentence.contains("protocol 3, expected 2") == true)
+    #expect(refusal?.sentence.contains("protocol 4, expected 3") == true)
   }
 
   @Test func `names and lists beyond their maximum are malformed`() {
@@ -173,7 +173,7 @@ import Wire
       #""role": "actor", "name": "\#(name)", "numericClass": """#,
       #""role": "actor", "name": "", "numericClass": "", "holding": [\#(keys)]"#,
     ] {
-      let refusal = refusal(#"{"kind": "hello", "protocol": 2, "id": 1, "body": {\#(body)}}"#)
+      let refusal = refusal(#"{"kind": "hello", "protocol": 3, "id": 1, "body": {\#(body)}}"#)
       #expect(refusal?.code == .malformed)
       #expect(refusal?.sentence.contains("expected at most") == true)
     }
@@ -245,7 +245,7 @@ import Wire
   }
 
   @Test func `a refusal answers under the number of what it refuses, when that can be read`() {
-    let broken = Array(#"{"kind": "nonsense", "protocol": 2, "id": 77}"#.utf8)
+    let broken = Array(#"{"kind": "nonsense", "protocol": 3, "id": 77}"#.utf8)
     let refusal = Refusal(.malformed, "")
     #expect(Envelope<Reply>(refusing: [broken], refusal).id == 77)
     #expect(Envelope<BlobReply>(refusing: [broken], refusal).id == 77)

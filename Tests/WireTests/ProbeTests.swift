@@ -19,7 +19,7 @@ import Wire
     let most = WireLimits.maximumProbeBytes
     func refusal(sending: Int, wanting: Int) -> Refusal.Code? {
       let control = Array(
-        #"{"kind":"probe","protocol":2,"id":7,"body":{"answerBytes":\#(wanting)}}"#.utf8)
+        #"{"kind":"probe","protocol":3,"id":7,"body":{"answerBytes":\#(wanting)}}"#.utf8)
       do {
         _ = try Envelope<Request>(decoding: [control, [UInt8](repeating: 0, count: sending)])
         return nil

@@ -28,34 +28,51 @@ enum Samples {
       trajectories: trajectories)
   }
 
-  static let requests: [Envelope<Request>] = [
-    Envelope(
-      id: 1,
-      body: .hello(
-        Hello(
-          role: .learner, name: "learner", numericClass: "x86", holding: [train, evaluate],
-          weightsAddress: "tcp://10.0.0.1:45911", announceAddress: "ipc:///tmp/x",
-          version: version, files: [file],
-          fingerprint: Fingerprint([.init("numbers", "f32/a"), .init("libm", "")]),
-          allowsOtherBuild: true, instance: "9f2c", epoch: 3))),
-    Envelope(id: 0, body: .hello(Hello(role: .actor, name: "", numericClass: ""))),
-    Envelope(id: 2, body: .tickets(TicketRequest(version: version, count: 16))),
-    Envelope(id: 2, body: .tickets(TicketRequest(version: nil, count: 1))),
-    Envelope(id: 3, body: .submit(Submission(key: train, digest: digest)), payload: [[1, 2]]),
-    Envelope(id: 3, body: .submit(Submission(key: evaluate, digest: digest)), payload: [[]]),
-    Envelope(
-      id: WireLimits.maximumNumber,
-      body: .heartbeat(
-        Heartbeat(
-          holding: [evaluate], version: version, state: "says \"so\"\n\u{1}\u{1F600}",
-          stateMilliseconds: 1, tokensSampled: 2, groupsSubmitted: 3, idleMilliseconds: 4))),
-    Envelope(id: 4, body: .heartbeat(farHeartbeat)),
-    Envelope(id: 5, body: .lease(LeaseRequest(step: 3, epoch: 2))),
-    Envelope(id: 6, body: .commit(commit(trajectories, checkpoint: "step-000007"))),
-    Envelope(id: 6, body: .commit(commit([]))),
-    Envelope(id: 7, body: .status),
-    Envelope(id: 8, body: .probe(Probe(answerBytes: 64)), payload: [[1, 2]]),
-    Envelope(id: 8, body: .probe(Probe(answerBytes: 0)), payload: [[]]),
+  static let requests: [Envelope<Request>] =
+    [
+      Envelope(
+        id: 1,
+        body: .hello(
+          Hello(
+            role: .learner, name: "learner", numericClass: "x86", holding: [train, evaluate],
+            weightsAddress: "tcp://10.0.0.1:45911", announceAddress: "ipc:///tmp/x",
+            version: version, files: [file],
+            fingerprint: Fingerprint([.init("numbers", "f32/a"), .init("libm", "")]),
+            allowsOtherBuild: true, instance: "9f2c", epoch: 3))),
+      Envelope(id: 0, body: .hello(Hello(role: .actor, name: "", numericClass: ""))),
+      Envelope(id: 2, body: .tickets(TicketRequest(version: version, count: 16))),
+      Envelope(id: 2, body: .tickets(TicketRequest(version: nil, count: 1))),
+      Envelope(id: 3, body: .submit(Submission(key: train, digest: digest)), payload: [[1, 2]]),
+      Envelope(id: 3, body: .submit(Submission(key: evaluate, digest: digest)), payload: [[]]),
+      Envelope(
+        id: WireLimits.maximumNumber,
+        body: .heartbeat(
+          Heartbeat(
+            holding: [evaluate], version: version, state: "says \"so\"\n\u{1}\u{1F600}",
+            stateMilliseconds: 1, tokensSampled: 2, groupsSubmitted: 3, idleMilliseconds: 4))),
+      Envelope(id: 4, body: .heartbeat(farHeartbeat)),
+      Envelope(id: 5, body: .lease(LeaseRequest(step: 3, epoch: 2))),
+      Envelope(id: 6, body: .commit(commit(trajectories, checkpoint: "step-000007"))),
+      Envelope(id: 6, body: .commit(commit([]))),
+      Envelope(id: 7, body: .status),
+      Envelope(id: 8, body: .probe(Probe(answerBytes: 64)), payload: [[1, 2]]),
+      Envelope(id: 8, body: .probe(Probe(answerBytes: 0)), payload: [[]]),
+      Envelope(id: 9, body: .measure(MeasureRequest(actor: "actor-0", errand: errand))),
+    ]
+    + findings.map { finding in
+      var heartbeat = farHeartbeat
+      heartbeat.finding = finding
+      return Envelope(id: 9, body: .heartbeat(heartbeat))
+    }
+
+  static let errand = LinkErrand(
+    token: "4be1", repeats: WireLimits.maximumErrandRepeats, milliseconds: 1,
+    parallel: WireLimits.maximumErrandParallel, sizes: [64, WireLimits.maximumErrandBytes])
+
+  static let findings = [
+    LinkFinding(token: "", outcome: .underway),
+    LinkFinding(token: "4be1", outcome: .report(settings)),
+    LinkFinding(token: "4be1", outcome: .problem("no route to host")),
   ]
 
   /// With its clock and with spans of each end of the numbers.
@@ -82,6 +99,7 @@ enum Samples {
     alive.sentMicroseconds = 1
     alive.receivedMicroseconds = 2
     alive.answeredMicroseconds = 3
+    alive.errand = errand
     return alive
   }()
 
@@ -138,7 +156,9 @@ enum Samples {
       Envelope(id: 7, body: .status(settings)),
       Envelope(
         id: 8, body: .probed(Probed(service: "replay", receivedBytes: 2)), payload: [[9]]),
+      Envelope(id: 9, body: .measured(nil)),
     ]
+    + findings.map { Envelope(id: 9, body: .measured($0)) }
     + Refusal.Code.allCases.map {
       Envelope(id: 8, body: .refused(Refusal($0, "because of \($0.rawValue)")))
     }

@@ -158,6 +158,12 @@ import Wire
       "maximumTrajectories": WireLimits.maximumTrajectories,
       "maximumRewardNames": WireLimits.maximumRewardNames,
       "maximumSpans": WireLimits.maximumSpans, "maximumSpanNames": WireLimits.maximumSpanNames,
+      "maximumErrandRepeats": WireLimits.maximumErrandRepeats,
+      "maximumErrandMilliseconds": WireLimits.maximumErrandMilliseconds,
+      "maximumErrandParallel": WireLimits.maximumErrandParallel,
+      "maximumErrandSizes": WireLimits.maximumErrandSizes,
+      "maximumErrandBytes": WireLimits.maximumErrandBytes,
+      "maximumFindingBytes": WireLimits.maximumFindingBytes,
     ]
     let rows = try text().split(separator: "\n").filter { $0.hasPrefix("| maximum") }
     var shown: [String: Int] = [:]

@@ -60,12 +60,20 @@ enum BenchCommand: Command {
       case .weights: try WeightsBench(arguments).run(repeats: repeats)
       case .disk: try DiskBench(arguments).run(repeats: repeats)
       case .spans: try SpansBench(arguments).run(repeats: repeats)
-      case .link: try LinkBench(arguments).run(repeats: repeats)
+      case .link: try link(arguments, repeats: repeats)
       case .loop: try LoopBench(arguments).run(repeats: repeats)
       }
     Terminal.write(
       arguments.flag("json") ? JSON.write(report.document, pretty: true) + "\n" : report.text)
     return .success
+  }
+
+  /// From here, or from where a running actor stands.
+  private static func link(_ arguments: Arguments, repeats: Int) throws -> BenchReport {
+    guard let actor = arguments.value("from") else {
+      return try LinkBench(arguments).run(repeats: repeats)
+    }
+    return try ActorLinkBench(actor, arguments).run(repeats: repeats)
   }
 
   /// The far end of a link, until a signal.
@@ -122,6 +130,11 @@ enum BenchKind: String, CaseIterable {
     (
       [.link],
       .value("listen", "ADDRESS", "link: be the far end, at tcp://HOST:PORT and two ports more")
+    ),
+    (
+      [.link],
+      .value(
+        "from", "ACTOR", "link: have this actor of the run measure its links to replay and weights")
     ),
     (
       [.link],

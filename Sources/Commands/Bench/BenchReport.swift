@@ -48,6 +48,11 @@ package struct BenchReport {
   package var sentence: String
   /// Lines that tell the figures better than one a line would.
   package var table: [String]?
+  /// What it was measured on.
+  var machine: Document = .object([
+    ("fingerprint", .string(Machine.fingerprint)), ("cores", .integer(Machine.coreCount)),
+    ("memory_bytes", .integer(Machine.memoryBytes)),
+  ])
 
   package init(
     what: String, settings: [(String, Document)], figures: [BenchFigure], sentence: String
@@ -79,14 +84,9 @@ package struct BenchReport {
   package var document: Document {
     .object([
       ("bench", .string(what)),
-      (
-        "machine",
-        .object([
-          ("fingerprint", .string(Machine.fingerprint)), ("cores", .integer(Machine.coreCount)),
-          ("memory_bytes", .integer(Machine.memoryBytes)),
-        ])
-      ),
+      ("machine", machine),
       ("settings", .object(settings)), ("figures", .array(figures.map(\.document))),
+      ("table", .array((table ?? lines).map(Document.string))),
       ("sentence", .string(sentence)),
     ])
   }

@@ -69,14 +69,19 @@ extension ReplayService {
     case .probe(let probe):
       let refusal = probes.take(probe, id: asker.id, payload: envelope.payload, from: peer)
       if let refusal { try send(.refused(refusal), to: asker) }
+    case .measure(let request): try handle(request, asker)
     }
   }
 
-  /// The moments and the spans are the service's; the ledger sees what a peer does.
+  /// The moments, the spans and the finding are the service's; the ledger sees what a peer does.
   private func handle(_ heartbeat: Heartbeat, _ asker: Asker, at received: Int64) throws {
     var heartbeat = heartbeat
     if let batch = heartbeat.spans { keep(batch, of: asker.peer) }
     heartbeat.spans = nil
+    if let finding = heartbeat.finding, let record = ledger.peers[asker.peer] {
+      errands.take(finding, from: record.name)
+    }
+    heartbeat.finding = nil
     answering = heartbeat.sentMicroseconds.map { ($0, Int(received / 1000)) }
     defer { answering = nil }
     try feed(.heartbeat(asker, heartbeat))
@@ -183,6 +188,9 @@ extension ReplayService {
       alive.sentMicroseconds = answering.sent
       alive.receivedMicroseconds = answering.received
       alive.answeredMicroseconds = Int(MonotonicClock.now / 1000)
+      if let record = ledger.peers[asker.peer], record.role == .actor {
+        alive.errand = errands.errand(of: record.name, at: MonotonicClock.now)
+      }
       reply = .alive(alive)
     }
     let envelope = Envelope(id: asker.id, body: reply, payload: payload)

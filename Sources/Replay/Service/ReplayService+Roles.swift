@@ -1,12 +1,11 @@
 // Under keys: what the key of a message allows. The role comes from the list of the allowed, bound
 // to the key that libzmq authenticated; what a hello says of itself must agree with it.
 //
-// Sent by a connection     hello as       tickets  submit  heartbeat  lease  commit  status, probe
-// under the key of
-//   an actor               actor          yes      yes     yes        no     no      yes
-//   a learner              learner        no       no      yes        yes    yes     yes
-//   a looker               looker         no       no      yes        no     no      yes
-//   nobody any more        no             no       no      no         no     no      no
+// Sent under the key of  hello as  tickets, submit  heartbeat  lease, commit  status, probe  measure
+//   an actor             actor     yes              yes        no             yes            no
+//   a learner            learner   no               yes        yes            yes            no
+//   a looker             looker    no               yes        no             yes            yes
+//   nobody any more      no        no               no         no             no             no
 
 import Messaging
 import Wire
@@ -31,6 +30,7 @@ extension ReplayService {
       case .hello, .status, .probe, .heartbeat: true
       case .tickets, .submit: entry.role == .actor
       case .lease, .commit: entry.role == .learner
+      case .measure: entry.role == .looker
       }
     if isAllowed { return nil }
     return turnAway(
@@ -80,6 +80,7 @@ extension Request {
     case .commit: "commit"
     case .status: "status"
     case .probe: "probe"
+    case .measure: "measure"
     }
   }
 }

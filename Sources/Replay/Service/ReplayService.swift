@@ -67,6 +67,7 @@ package final class ReplayService {
 
   var counters = ServiceCounters()
   var probes = ProbeDesk<Peer>(service: "replay")
+  var errands = LinkErrands()
   private(set) var freeBytes = Int.max
   private(set) var reserveBytes = 0
   private(set) var isDiskLow = false

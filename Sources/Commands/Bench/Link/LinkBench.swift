@@ -7,34 +7,25 @@
 import Documents
 import Messaging
 import Operations
+import Wire
 
-struct LinkBench {
+/// What to measure of a link, as the command line says it.
+struct LinkPlan {
   static let usualSizes = [64, 4096, 65_536, 1 << 20, 16 << 20, 64 << 20]
-  /// What a thin link is told by, before larger ones are tried.
-  private static let firstSize = 16_384
-  /// A round trip may take so many times the seconds of a figure.
-  private static let patience = 8.0
-  private static let maximumSizes = 16
-  /// Of the closing sentence, where no version is served.
-  private static let usualVersionMegabytes = 256
+  static let maximumSizes = WireLimits.maximumErrandSizes
 
-  private let targets: [LinkTarget]
-  private let sizes: [Int]
-  private let seconds: Double
-  private let parallel: Int
-  private let versionBytes: Int?
+  let sizes: [Int]
+  /// Of one figure.
+  let seconds: Double
+  /// Connections at once.
+  let parallel: Int
 
   init(_ arguments: Arguments) throws {
     sizes = try Self.sizes(arguments)
     seconds = try arguments.number("seconds", in: 0.05...60) ?? 0.5
-    parallel = try arguments.integer("parallel", in: 2...4) ?? 4
-    versionBytes = try arguments.integer("megabytes", in: 1...65_536).map { $0 * 1_000_000 }
-    guard let first = arguments.positional(1) else {
-      throw ArgumentError(
-        program: arguments.usage.program, fact: .missingPositional("an ADDRESS to measure to"))
-    }
-    let places = [first] + [arguments.positional(2)].compactMap(\.self)
-    targets = try places.flatMap { try LinkTarget.find($0, keys: arguments.value("keys")) }
+    parallel =
+      try arguments.integer(
+        "parallel", in: 2...WireLimits.maximumErrandParallel) ?? WireLimits.maximumErrandParallel
   }
 
   private static func sizes(_ arguments: Arguments) throws(ArgumentError) -> [Int] {
@@ -50,6 +41,33 @@ struct LinkBench {
     }
     return Set(sizes).sorted()
   }
+}
+
+struct LinkBench {
+  /// What a thin link is told by, before larger ones are tried.
+  private static let firstSize = 16_384
+  /// A round trip may take so many times the seconds of a figure.
+  private static let patience = 8.0
+  /// Of the closing sentence, where no version is served.
+  private static let usualVersionMegabytes = 256
+
+  private let targets: [LinkTarget]
+  private let plan: LinkPlan
+  private let versionBytes: Int?
+
+  init(_ arguments: Arguments) throws {
+    plan = try LinkPlan(arguments)
+    versionBytes = try arguments.integer("megabytes", in: 1...65_536).map { $0 * 1_000_000 }
+    guard let first = arguments.positional(1) else {
+      throw ArgumentError(
+        program: arguments.usage.program, fact: .missingPositional("an ADDRESS to measure to"))
+    }
+    let places = [first] + [arguments.positional(2)].compactMap(\.self)
+    targets = try places.flatMap { try LinkTarget.find($0, keys: arguments.value("keys")) }
+  }
+
+  private var sizes: [Int] { plan.sizes }
+  private var seconds: Double { plan.seconds }
 
   func run(repeats: Int) throws -> BenchReport {
     var measured: [(target: LinkTarget, rows: [LinkRow])] = []
@@ -80,7 +98,7 @@ struct LinkBench {
     if rows.isEmpty {
       rows = sizes.map { LinkRow(transport: transport.name, what: Self.text($0), bytes: $0) }
       rows.append(LinkRow(transport: transport.name, what: "both ways at once", bytes: 0))
-      rows.append(LinkRow(transport: transport.name, what: "\(parallel) at once", bytes: 0))
+      rows.append(LinkRow(transport: transport.name, what: "\(plan.parallel) at once", bytes: 0))
     }
     let lane = try transport.open()
     // The link's own speed says which sizes are too large for it.
@@ -108,7 +126,7 @@ struct LinkBench {
     rows[sizes.count].there.append(both[0] / 1e6)
     rows[sizes.count].back.append(both[1] / 1e6)
     for way in LinkWay.allCases {
-      let ways = Array(repeating: way, count: parallel)
+      let ways = Array(repeating: way, count: plan.parallel)
       let rates = try Self.race(transport, ways, bytes: largest, seconds: seconds)
       rows[sizes.count + 1].add(rates.reduce(0, +) / 1e6, way)
     }
@@ -156,7 +174,7 @@ struct LinkBench {
         ("addresses", .array(measured.map { .string($0.target.address) })),
         ("services", .array(measured.map { .string($0.target.service) })),
         ("sizes", .array(sizes.map(Document.integer))), ("seconds", .number(seconds)),
-        ("parallel", .integer(parallel)),
+        ("parallel", .integer(plan.parallel)),
       ],
       figures: figures,
       sentence: measured.map { sentence($0.target, $0.rows) }.joined(separator: "\n"))
