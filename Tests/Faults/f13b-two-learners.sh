@@ -81,7 +81,7 @@ while :; do
   took=$((SECONDS - begun))
   [ $((SECONDS + took)) -lt "$seconds" ] || break
 done
-echo "measured: $trials trials, in $silent of them away for $silence s or more; each time a second" \
-  "learner was turned away by the lock (84), then let in: the old one ended with 83," \
+echo "measured: $trials trials, in $silent of them away for $silence s or more; each time a" \
+  "second learner was turned away by the lock (84), then let in: the old one ended with 83," \
   "$(wc -l < "$work/after") files of checkpoints untouched, and the run went on to the last" \
   "weights of a quiet one"

@@ -1,11 +1,13 @@
 // Under keys: what the key of a message allows. The role comes from the list of the allowed, bound
 // to the key that libzmq authenticated; what a hello says of itself must agree with it.
 //
-// Sent under the key of  hello as  tickets, submit  heartbeat  lease, commit  status, probe  measure
-//   an actor             actor     yes              yes        no             yes            no
-//   a learner            learner   no               yes        yes            yes            no
-//   a looker             looker    no               yes        no             yes            yes
-//   nobody any more      no        no               no         no             no             no
+// Sent under the key of  hello as  tickets, submit  heartbeat  lease, commit  status, probe
+//   an actor             actor     yes              yes        no             yes
+//   a learner            learner   no               yes        yes            yes
+//   a looker             looker    no               yes        no             yes
+//   nobody any more      no        no               no         no             no
+//
+// A looker alone may send actors to measure.
 
 import Messaging
 import Wire
