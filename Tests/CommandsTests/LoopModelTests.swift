@@ -95,6 +95,9 @@ import Testing
     // 4 core-seconds of sampling and 0.5 s of both cores.
     let forecast = LoopModel(parts(lagMax: 8)).forecast(actors: 4)
     #expect(forecast.stepSeconds == (4 + 0.5 * 2) / 2 && forecast.bound == .cores)
+    // But for the learner's share of the cores the actors would be at work all the time; slowed
+    // down, they still are.
+    #expect(forecast.actorsWait == 0 && abs(forecast.learnerWaits - (1 - 0.5 / 2)) < 1e-12)
   }
 
   @Test func `no step is shorter with a slower part, and none is below the learner's`() {

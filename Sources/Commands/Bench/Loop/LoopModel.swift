@@ -24,7 +24,9 @@
 // comes skips it, so the link to the actors bounds a step by the age of what arrives, which is the
 // chain, and not by n versions a step (measured: four actors at lag 1 fetched three).
 //
-// The learner waits 1 - L / T of a step, an actor 1 - (B s c / (k n) + swap c) / T.
+// The learner waits 1 - L / T of a step, an actor 1 - (B s c / (k n) + swap c) / T. Where the cores
+// bound it, all that is done takes longer by one factor and nobody waits more for that: T is then
+// what it would be but for the cores.
 //
 // What it leaves out: a second host's other speed, replay's own core (it uses little), and the
 // spread of a step's tokens, whose median stands for all.
@@ -167,18 +169,17 @@ package struct LoopModel {
         + Double(n) * parts.swapSeconds * Double(parts.actorThreads)
         + learner * min(Double(parts.learnerThreads), parts.parallelism))
         / parts.parallelism
-    let limits: [(Double, LoopBound)] = [
+    let others: [(Double, LoopBound)] = [
       (
         chain / Double(1 + parts.lagMax),
         Self.longest(fetch, swap + sample, submit, waits, learner)
-      ), (learner, .learner), (each, .actors), (toReplay, .linkToReplay), (cores, .cores),
+      ), (learner, .learner), (each, .actors), (toReplay, .linkToReplay),
     ]
-    let limit = limits.max { $0.0 < $1.0 }!
-    let step = limit.0
-    let busyShare = (work / Double(n) * crowding(busy) + swap) / step
+    let other = others.max { $0.0 < $1.0 }!
+    let busySeconds = work / Double(n) * crowding(busy) + swap
     return LoopForecast(
-      actors: n, stepSeconds: step, learnerWaits: max(0, 1 - learner / step),
-      actorsWait: max(0, 1 - busyShare), bound: limit.1)
+      actors: n, stepSeconds: max(other.0, cores), learnerWaits: max(0, 1 - learner / other.0),
+      actorsWait: max(0, 1 - busySeconds / other.0), bound: cores > other.0 ? .cores : other.1)
   }
 
   /// Of a chain, what most of it is spent on.
