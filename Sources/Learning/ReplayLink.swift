@@ -57,23 +57,22 @@ public final class ReplayLink {
 
   public var epoch: Int { welcome?.epoch ?? 0 }
 
-  /// Says hello and keeps the welcome. Refused as fenced where another learner was welcomed since
-  /// this one was: it has been away, and is not to take the run back.
+  /// Says hello and keeps the welcome. Refused as fenced where another learner has said hello since
+  /// this one first did: it has been away, and is not to take the run back.
   @discardableResult
   public func meet() throws -> Welcome {
     strand.wait(for: "replay at \(client.endpoint) to answer hello", until: .now)
     let answer = try patiently {
-      try self.exchange(isHello: true) { .hello(self.hello(after: $0)) }
+      try self.exchange(isHello: true) { _ in .hello(self.ownHello) }
     }
     guard case .welcome(let welcome) = answer.body else { throw unexpected(answer.body, "hello") }
     self.welcome = welcome
     return welcome
   }
 
-  private func hello(after epoch: Int) -> Hello {
+  private var ownHello: Hello {
     var hello = hello()
     hello.instance = instance
-    hello.epoch = epoch
     return hello
   }
 

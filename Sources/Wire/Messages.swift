@@ -21,7 +21,7 @@ public enum Request: Equatable, Sendable {
   case status
   /// Anyone measures the way here; the bytes are the message's one payload frame.
   case probe(Probe)
-  /// Anyone has an actor measure its own ways.
+  /// Whoever looks has an actor measure its own ways.
   case measure(MeasureRequest)
 }
 
@@ -66,17 +66,15 @@ public struct Hello: Equatable, Sendable {
   /// The learner only: what its bits depend on, and whether it may go on where that has changed.
   public var fingerprint: Fingerprint
   public var allowsOtherBuild: Bool
-  /// The learner only: which process it is, a name drawn by chance when it starts, and the epoch it
-  /// was last welcomed in, 0 before the first. By these one that was cut off is known when it is
-  /// back on a new connection.
+  /// The learner only: which process it is, a name drawn by chance when it starts. By it one that
+  /// was cut off is known when it is back on a new connection.
   public var instance: String
-  public var epoch: Int
 
   public init(
     role: Role, name: String, numericClass: String, holding: [TicketKey] = [],
     weightsAddress: String = "", announceAddress: String = "", version: PolicyVersion? = nil,
     files: [NamedDigest] = [], fingerprint: Fingerprint = .init(), allowsOtherBuild: Bool = false,
-    instance: String = "", epoch: Int = 0
+    instance: String = ""
   ) {
     self.role = role
     self.name = name
@@ -89,7 +87,6 @@ public struct Hello: Equatable, Sendable {
     self.fingerprint = fingerprint
     self.allowsOtherBuild = allowsOtherBuild
     self.instance = instance
-    self.epoch = epoch
   }
 }
 

@@ -114,7 +114,6 @@ extension Hello {
       + optional("fingerprint", fingerprint.parts.isEmpty ? nil : fingerprint.document)
       + optional("allowsOtherBuild", allowsOtherBuild ? .bool(true) : nil)
       + optional("instance", instance.isEmpty ? nil : .string(instance))
-      + optional("epoch", epoch == 0 ? nil : .integer(epoch))
   }
 
   fileprivate init(reading body: Fields) throws(DocumentError) {
@@ -126,8 +125,7 @@ extension Hello {
       version: try body.optionalVersion("version"), files: try body.files("files"),
       fingerprint: try body.fingerprint("fingerprint"),
       allowsOtherBuild: try body.bool("allowsOtherBuild", default: false),
-      instance: try body.has("instance") ? body.name("instance") : "",
-      epoch: try body.optionalCount("epoch") ?? 0)
+      instance: try body.has("instance") ? body.name("instance") : "")
   }
 }
 

@@ -65,6 +65,13 @@ while :; do
     tail "$work/two/logs/learner.log"
     fail "the old learner's log has no fence"
   }
+  # And by the way that is meant: at its hello, on a new connection.
+  if [ $((trials % 2)) = 1 ]; then
+    grep -q "saying hello again" "$work/two/logs/learner.log" || {
+      kill -CONT $new
+      fail "replay knew the old learner's connection after $silence s"
+    }
+  fi
   # A fence is no death to mend: the supervisor gives up with the learner's own status.
   kill -CONT $new
   status=0

@@ -71,7 +71,7 @@ enum Tampering {
     let store = try open()
     let history = try store.history()
     #expect(history.epoch == 1)
-    #expect(history.learnerInstance == "process 1")
+    #expect(history.learnerInstances == ["process 1"])
     #expect(history.version == Samples.version(1, lineage: "line"))
     #expect(history.digests[0] == Self.first.digest)
     #expect(history.announcement == Self.epoch(1).announcement)

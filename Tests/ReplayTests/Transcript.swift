@@ -94,7 +94,7 @@ struct Transcript {
         Hello(
           role: isLearner ? .learner : .actor, name: words[0], numericClass: "",
           holding: holding, version: number(after: "with").map { Self.version($0) },
-          instance: isLearner ? words[0] : "", epoch: number(after: "since") ?? 0))
+          instance: isLearner ? words[0] : ""))
     case "tickets":
       let version = number(after: "with").map { Self.version($0) }
       return .tickets(asker, TicketRequest(version: version, count: Int(words[2])!))

@@ -192,7 +192,7 @@ import Testing
         """)
   }
 
-  /// Back on connections that replay does not know: the one is known by its process and epoch.
+  /// Back on a connection that replay does not know it is known by its process.
   @Test func `a learner that was cut off and overtaken is fenced at its hello`() {
     var transcript = Transcript(batch: 1, lagMax: 0)
     transcript.run(
@@ -202,16 +202,27 @@ import Testing
         recorded                =>  rival: welcome 2
         gone learner
         gone rival
-        learner hello with 0 since 1  =>  learner: refused fenced
-        rival hello with 0 since 2    =>  record epoch 3
-        recorded                      =>  rival: welcome 3
+        learner hello with 0    =>  learner: refused fenced
+        rival hello with 0      =>  record epoch 3
+        recorded                =>  rival: welcome 3
         # Its welcome was lost.
-        rival hello with 0 since 2    =>  record epoch 4
-        recorded                      =>  rival: welcome 4
-        # Who starts anew takes over.
-        learner hello with 0          =>  record epoch 5
-        recorded                      =>  learner: welcome 5
+        rival hello with 0      =>  record epoch 4
+        recorded                =>  rival: welcome 4
+        learner hello with 0    =>  learner: refused fenced
         """)
+    // A replay that was started again knows it still.
+    var history = LedgerHistory()
+    history.epoch = 4
+    history.version = Transcript.version(0)
+    history.digests[0] = Transcript.version(0).digest
+    history.learnerInstances = ["learner", "rival"]
+    var again = Transcript(batch: 1, lagMax: 0, history: history)
+    again.run(
+      """
+      learner hello with 0    =>  learner: refused fenced
+      rival hello with 0      =>  record epoch 5
+      recorded                =>  rival: welcome 5
+      """)
   }
 
   @Test func `a commit is of the next step, with its batch, and repeated only as it was`() {

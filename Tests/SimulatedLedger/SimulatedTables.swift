@@ -75,7 +75,8 @@ package struct SimulatedTables {
   package mutating func write(_ record: EpochRecord) {
     require(record.epoch > history.epoch, "epoch \(record.epoch) after \(history.epoch)")
     history.epoch = record.epoch
-    history.learnerInstance = record.instance
+    history.learnerInstances = LearnerInstances.adding(
+      record.instance, to: history.learnerInstances)
     history.announcement = record.announcement
     if let first = record.firstVersion {
       history.version = first

@@ -92,13 +92,13 @@ final class LearnerProcess: Process {
   // MARK: Questions
 
   private func meet(_ then: @escaping (Welcome) throws -> Void) {
-    ask(isHello: true) { [unowned self] known in
+    ask(isHello: true) { [unowned self] _ in
       .hello(
         Hello(
           role: .learner, name: "learner", numericClass: "class", weightsAddress: name,
           announceAddress: "", version: version,
           files: Self.files.map { NamedDigest(name: $0.name, digest: Digest(of: $0.bytes)) },
-          instance: name, epoch: world.mutation == .returnsAsNewcomer ? 0 : known))
+          instance: world.mutation == .returnsAsNewcomer ? "" : name))
     } then: { [unowned self] answer in
       guard case .welcome(let welcome) = answer.body else { return try leave(answer.body) }
       world.witness.sees(welcomed: name, since: epoch, to: welcome.epoch)

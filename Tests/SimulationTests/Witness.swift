@@ -49,9 +49,9 @@ final class Witness {
       "version \(version.number) is published and its step is not committed")
   }
 
-  /// A learner that another has followed is never let in again.
+  /// A learner that another has followed is never let in again. Welcomes may be read out of order.
   func sees(welcomed learner: String, since known: Int, to epoch: Int) {
-    if known > 0, let other = reigns.first(where: { $0 > known && $1 != learner }) {
+    if known > 0, let other = reigns.first(where: { $0 > known && $0 < epoch && $1 != learner }) {
       problems.append(
         "\(learner) of epoch \(known) is welcomed in \(epoch), after \(other.value) in "
           + "\(other.key)")

@@ -38,7 +38,7 @@ enum Samples {
             weightsAddress: "tcp://10.0.0.1:45911", announceAddress: "ipc:///tmp/x",
             version: version, files: [file],
             fingerprint: Fingerprint([.init("numbers", "f32/a"), .init("libm", "")]),
-            allowsOtherBuild: true, instance: "9f2c", epoch: 3))),
+            allowsOtherBuild: true, instance: "9f2c"))),
       Envelope(id: 0, body: .hello(Hello(role: .actor, name: "", numericClass: ""))),
       Envelope(id: 2, body: .tickets(TicketRequest(version: version, count: 16))),
       Envelope(id: 2, body: .tickets(TicketRequest(version: nil, count: 1))),

@@ -191,10 +191,10 @@ extension Ledger {
   }
 
   /// Whether it was the learner once and another has been let in since: back after a partition, on
-  /// a connection that replay does not know, it says hello like a newcomer. The newest epoch may
-  /// also be its own, when the welcome was lost; then it is told once more.
+  /// a connection that replay does not know, it says hello like a newcomer. Where the newest epoch
+  /// is its own, the welcome was lost, and it is told once more.
   private func isOvertaken(_ hello: Hello) -> Bool {
-    hello.epoch > 0 && hello.epoch < epoch && hello.instance != learnerInstance
+    !hello.instance.isEmpty && learnerInstances.dropLast().contains(hello.instance)
   }
 
   /// Why weights of this version cannot go on with this ledger; nil when they can.
@@ -243,7 +243,7 @@ extension Ledger {
 
   mutating func beginEpoch(_ asker: Asker, _ hello: Hello, _ record: EpochRecord) {
     epoch = record.epoch
-    learnerInstance = record.instance
+    learnerInstances = LearnerInstances.adding(record.instance, to: learnerInstances)
     announcement = record.announcement
     if let made = record.fingerprint { fingerprint = made.fingerprint }
     if let older = parkedLease {

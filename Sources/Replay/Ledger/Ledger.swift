@@ -63,8 +63,8 @@ package struct Ledger {
   package internal(set) var version: PolicyVersion?
   var digests: [Int: Digest]
   package internal(set) var epoch: Int
-  /// Which process opened it; "" of a ledger written before these were told.
-  var learnerInstance: String
+  /// The processes that have been the learner, each once, newest last.
+  var learnerInstances: [String]
   /// Who spoke the current epoch's hello; nil after a restart until it does again.
   var learner: Peer?
   var announcement: Announcement?
@@ -107,7 +107,7 @@ package struct Ledger {
     version = history.version
     digests = history.digests
     epoch = history.epoch
-    learnerInstance = history.learnerInstance
+    learnerInstances = history.learnerInstances
     announcement = history.announcement
     fingerprint = history.fingerprint
     settingsSpans = history.settingsSpans

@@ -177,7 +177,7 @@ package struct FingerprintRecord: Equatable, Sendable {
 
 package struct EpochRecord: Equatable, Sendable {
   package var epoch: Int
-  /// The process that opens it, as its hello says.
+  /// The process that opens it, as its hello says; "" where it does not.
   package var instance: String
   package var announcement: Announcement
   /// Version 0, when this hello is the first to name it.

@@ -5,8 +5,8 @@ import Wire
 
 package struct LedgerHistory: Sendable {
   package var epoch = 0
-  /// The process that opened the epoch.
-  package var learnerInstance = ""
+  /// The processes that have been the learner, each once, newest last.
+  package var learnerInstances: [String] = []
   package var announcement: Announcement?
   /// Of the learner that was let in last.
   package var fingerprint: Fingerprint?
@@ -45,4 +45,15 @@ package struct LedgerHistory: Sendable {
   package var undelivered: [EvaluationSummary] = []
 
   package init() {}
+}
+
+/// Who has been the learner, as far back as anybody who was cut off may come from.
+package enum LearnerInstances {
+  package static let maximumCount = 256
+
+  /// "" is a learner that does not say which process it is: none can be told from another.
+  package static func adding(_ instance: String, to instances: [String]) -> [String] {
+    guard instances.last != instance else { return instances }
+    return Array((instances + [instance]).suffix(maximumCount))
+  }
 }

@@ -23,7 +23,7 @@ extension LedgerStore {
   package func history(reuse: ReuseRules? = nil) throws(LedgerError) -> LedgerHistory {
     var history = LedgerHistory()
     history.epoch = Int(try Self.setting("epoch", in: database) ?? "0") ?? 0
-    history.learnerInstance = try Self.setting("instance", in: database) ?? ""
+    history.learnerInstances = try learnerInstances()
     history.announcement = try rows.announcement()
     let record = try runRecord()
     history.fingerprint = record.newestFingerprint
@@ -41,6 +41,15 @@ extension LedgerStore {
     try readDrops(into: &history)
     try readEvaluations(into: &history)
     return history
+  }
+
+  /// None in a ledger of before they were told.
+  func learnerInstances() throws(LedgerError) -> [String] {
+    guard let text = try Self.setting("learners", in: database) else { return [] }
+    guard let document = try? JSON.parse(Array(text.utf8), source: path),
+      case .array(let learners) = document.value
+    else { throw .damaged(path: path, problem: "its list of learners is \"\(text)\"") }
+    return learners.compactMap { if case .string(let learner) = $0.value { learner } else { nil } }
   }
 
   private func readTickets(into history: inout LedgerHistory) throws(LedgerError) {

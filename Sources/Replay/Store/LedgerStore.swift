@@ -299,7 +299,8 @@ extension LedgerStore {
   package func record(_ record: EpochRecord) throws(LedgerError) {
     try database.transaction { () throws(LedgerError) in
       try set("epoch", "\(record.epoch)")
-      try set("instance", record.instance)
+      let learners = LearnerInstances.adding(record.instance, to: try learnerInstances())
+      try set("learners", JSON.write(.array(learners.map(Document.string))))
       try set("weights", record.announcement.weightsAddress)
       try set("announce", record.announcement.announceAddress)
       let files = record.announcement.files.map {
