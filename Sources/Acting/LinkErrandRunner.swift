@@ -27,13 +27,16 @@ package final class LinkErrandRunner {
   private let program: String
   private let keys: String
   private let log: Log
+  /// The child ends when this does, however the process ends.
+  private let lifeline: Lifeline?
   private var state: State?
-  private var worker: WorkerThread?
+  private var workers: [WorkerThread] = []
 
   /// `keys` names this actor's key file, "" for none. The program lies beside this one.
   package init(keys: String, log: Log, program: String? = nil) {
     self.keys = keys
     self.log = log
+    lifeline = try? Lifeline()
     self.program =
       program ?? (try? Files.realPath("/proc/self/exe")).map { "\(Files.folder(of: $0))/forage" }
       ?? "forage"
@@ -42,7 +45,8 @@ package final class LinkErrandRunner {
   /// The actor ends, and the child with it.
   package func stop() {
     state?.isCancelled.store(true, ordering: .relaxed)
-    _ = worker?.join(deadline: .after(seconds: Self.stopSeconds))
+    let end = Deadline.after(seconds: Self.stopSeconds)
+    for worker in workers { _ = worker.join(deadline: end) }
   }
 
   /// What to tell with a heartbeat; nil where nobody asks.
@@ -60,16 +64,21 @@ package final class LinkErrandRunner {
     state = new
     log.info("measuring the links to \(addresses.joined(separator: " and ")): somebody asks")
     let words = [program] + Self.arguments(errand, addresses, keys: keys)
+    workers.removeAll {
+      if case .running = $0.outcome { false } else { true }
+    }
     do {
-      worker = try Self.start(words, new)
+      workers.append(try Self.start(words, new, lifeline))
     } catch {
       new.finding.withLock { $0.outcome = .problem(error.description) }
     }
   }
 
-  private static func start(_ words: [String], _ state: State) throws(Failure) -> WorkerThread {
+  private static func start(
+    _ words: [String], _ state: State, _ lifeline: Lifeline?
+  ) throws(Failure) -> WorkerThread {
     try WorkerThread(name: "link") {
-      let outcome = measure(words, state)
+      let outcome = measure(words, state, lifeline)
       state.finding.withLock { $0.outcome = outcome }
     }
   }
@@ -86,6 +95,10 @@ package final class LinkErrandRunner {
     return keys.isEmpty ? words : words + ["--keys", keys]
   }
 
+  private static func tooLong(_ program: String) -> LinkFinding.Outcome {
+    .problem("\(program) printed more than \(WireLimits.maximumFindingBytes) bytes")
+  }
+
   /// What lies in a pipe; nothing at its end.
   private static func readSome(_ descriptor: Int32) -> ArraySlice<UInt8> {
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -97,10 +110,12 @@ package final class LinkErrandRunner {
   }
 
   /// Runs the program to its end, reading both its outputs as they come.
-  private static func measure(_ words: [String], _ state: State) -> LinkFinding.Outcome {
+  private static func measure(
+    _ words: [String], _ state: State, _ lifeline: Lifeline?
+  ) -> LinkFinding.Outcome {
     do {
       let child = try ChildProcess(
-        words[0], Array(words.dropFirst()), output: .pipe, error: .pipe)
+        words[0], Array(words.dropFirst()), output: .pipe, error: .pipe, lifeline: lifeline)
       defer { child.killGroup() }
       var (report, complaint): ([UInt8], [UInt8]) = ([], [])
       let end = Deadline.after(seconds: maximumSeconds)
@@ -119,14 +134,18 @@ package final class LinkErrandRunner {
           }
         }
         if report.count > WireLimits.maximumFindingBytes {
-          return .problem("\(words[0]) printed more than \(WireLimits.maximumFindingBytes) bytes")
+          return tooLong(words[0])
         }
       }
-      guard let exit = child.wait(deadline: .after(seconds: stopSeconds)), exit.isSuccess else {
+      let exit = child.wait(deadline: .after(seconds: stopSeconds))
+      guard exit?.isSuccess == true else {
+        // What it said last tells why, where it came to say it.
         let lines = String(decoding: complaint, as: UTF8.self).split(separator: "\n")
-        return .problem(lines.last.map(String.init) ?? "\(words[0]) gave no report")
+        if case .exited? = exit, let last = lines.last { return .problem(String(last)) }
+        return .problem("\(words[0]) \(exit?.description ?? "did not end")")
       }
-      return .report(try JSON.parse(report, source: words[0]))
+      let outcome = LinkFinding.Outcome.report(try JSON.parse(report, source: words[0]))
+      return outcome.bytes <= WireLimits.maximumFindingBytes ? outcome : tooLong(words[0])
     } catch {
       return .problem("\(error)")
     }

@@ -56,6 +56,15 @@ public final class ParentPipe: Sendable {
 
   deinit { close(fileDescriptor) }
 
+  /// Ends this process when the supervisor is gone, whatever it is doing: for work that nobody else
+  /// wants.
+  public func endOrphaned() throws(Failure) {
+    _ = try WorkerThread(name: "orphan") { [self] in
+      while Descriptor.waitReadable([fileDescriptor], deadline: .after(seconds: 60)).isEmpty {}
+      _exit(ExitCode.unavailable.rawValue)
+    }
+  }
+
   /// Whether the supervisor is gone.
   public var isOrphaned: Bool {
     !Descriptor.waitReadable([fileDescriptor], deadline: .now).isEmpty

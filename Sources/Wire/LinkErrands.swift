@@ -87,6 +87,13 @@ extension LinkErrand {
   }
 }
 
+extension LinkFinding.Outcome {
+  /// Of a report, as it is written on the wire.
+  public var bytes: Int {
+    if case .report(let report) = self { JSON.writeBytes(report).count } else { 0 }
+  }
+}
+
 extension LinkFinding {
   var document: Document {
     switch outcome {
@@ -99,12 +106,18 @@ extension LinkFinding {
 
   init(reading body: Fields) throws(DocumentError) {
     token = try body.name("token")
-    outcome =
-      if body.has("problem") {
-        .problem(try body.sentence("problem"))
-      } else {
-        body.has("report") ? .report(body.document("report") ?? nil) : .underway
+    if body.has("problem") {
+      outcome = .problem(try body.sentence("problem"))
+    } else if body.has("report"), let report = body.document("report") {
+      outcome = .report(report)
+      // As it would be written again: a number may be longer then.
+      let bytes = outcome.bytes
+      guard bytes <= WireLimits.maximumFindingBytes else {
+        throw body.error("report", "\(bytes) bytes, at most \(WireLimits.maximumFindingBytes)")
       }
+    } else {
+      outcome = .underway
+    }
   }
 }
 

@@ -55,7 +55,8 @@ import Wire
 
   @Test(arguments: [
     ("echo 'repeat 1' >&2; echo 'forage: no route to host' >&2; exit 69", "no route to host"),
-    ("exit 3", "gave no report"), ("echo '{'", "JSON"),
+    ("exit 3", "exited with status 3"), ("echo 'repeat 1' >&2; kill -9 $$", "SIGKILL"),
+    ("echo '{'", "JSON"),
     ("head -c 300000 /dev/zero | tr '\\0' x", "more than 262144 bytes"),
   ])
   func `a program that brings no report is a problem told in its own words`(

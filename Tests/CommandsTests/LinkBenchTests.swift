@@ -138,6 +138,21 @@ import Testing
     #expect(sentence.contains("a version of 256 MB takes"))
   }
 
+  @Test func `what an actor found reads as it was written, and moves no cursor`() throws {
+    var written = BenchReport(
+      what: "link", settings: [("seconds", .number(0.5))],
+      figures: [BenchFigure("zeromq 64 B there", "MB/s", [1, 3, 2])],
+      sentence: "It is \u{1B}[2Jfast.")
+    written.table = ["zeromq \u{1B}]0;x\u{7} 2 MB/s"]
+    let read = try #require(BenchReport(reading: written.document, from: "actor-0"))
+    #expect(read.table == ["zeromq ]0;x 2 MB/s"])
+    #expect(read.sentence == "Measured by actor-0, from where it stands:\nIt is [2Jfast.")
+    #expect(read.figures.map(\.samples) == [[1, 3, 2]])
+    #expect(read.document["settings"]?["from"] == "actor-0")
+    #expect(read.document["machine"] == written.document["machine"])
+    #expect(BenchReport(reading: .object([("bench", "disk")]), from: "actor-0") == nil)
+  }
+
   @Test(arguments: [
     (["tcp://127.0.0.1:1"], ExitCode.unavailable, "--listen"),
     (["tcp://127.0.0.1"], .usage, "tcp://HOST:PORT"),
@@ -145,6 +160,9 @@ import Testing
     (["tcp://127.0.0.1:1", "--sizes", "64,67108865"], .usage, "67108864"),
     (["/tmp/no-such-run"], .noInput, "no such folder"), ([], .usage, "ADDRESS"),
     (["--listen", "nowhere"], .usage, "tcp://HOST:PORT"),
+    (["--from", "actor-0"], .usage, "RUN"),
+    (["/tmp/no-such-run", "--from", "actor-0"], .noInput, "no such folder"),
+    (["tcp://127.0.0.1:1", "--from", "a", "--megabytes", "1"], .usage, "--from"),
     (["tcp://127.0.0.1:1", "--keys", "/tmp/no-such.key"], .noInput, "no-such.key"),
   ])
   func `what cannot be measured is refused with one line and the remedy`(

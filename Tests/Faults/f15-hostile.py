@@ -109,6 +109,12 @@ def controls():
         [frame("status", {})] + [b"x"] * 3000,
         [json.dumps({"kind": "status", "protocol": 99, "id": 7, "body": {}}).encode()],
         [frame("commit", {"step": 0, "trajectories": 1 << 40})],
+        # Written again its numbers would be longer than a control frame may be.
+        [frame("heartbeat", {
+            "holding": [], "state": "", "stateMilliseconds": 0, "tokensSampled": 0,
+            "groupsSubmitted": 0, "idleMilliseconds": 0,
+            "finding": {"token": "t", "report": "REPORT"}})
+            .replace(b'"REPORT"', b"[" + b",".join([b"1e5"] * 200000) + b"]")],
     ]
 
 

@@ -35,6 +35,7 @@ import Wire
     var errands = LinkErrands()
     _ = try errands.ask(request("t"), at: 0)
     #expect(throws: Refusal.self) { try errands.ask(request("u"), at: Self.second) }
+    #expect(throws: Refusal.self) { try errands.ask(request("u", of: "b"), at: Self.second) }
     let late = LinkErrands.patienceNanoseconds
     #expect(errands.errand(of: "a", at: late) != nil)
     #expect(errands.errand(of: "a", at: late + 1) == nil)
@@ -45,16 +46,13 @@ import Wire
     #expect(errands.errand(of: "a", at: 3 * late)?.token == "u")
   }
 
-  @Test func `not many actors measure at once`() throws {
+  @Test func `one that is done makes room at once, and is answered until then`() throws {
     var errands = LinkErrands()
-    for index in 0..<LinkErrands.maximumCount {
-      _ = try errands.ask(request("t\(index)", of: "a\(index)"), at: 0)
-    }
-    do {
-      _ = try errands.ask(request("more", of: "b"), at: 0)
-      Issue.record("taken")
-    } catch {
-      #expect(error.code == .busy)
-    }
+    _ = try errands.ask(request("t"), at: 0)
+    let problem = LinkFinding(token: "t", outcome: .problem("no route"))
+    errands.take(problem, from: "a")
+    #expect(try errands.ask(request("t"), at: 1) == problem)
+    #expect(try errands.ask(request("u", of: "b"), at: 2) == nil)
+    #expect(errands.errand(of: "a", at: 2) == nil && errands.errand(of: "b", at: 2) != nil)
   }
 }

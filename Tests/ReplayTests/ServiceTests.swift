@@ -128,6 +128,40 @@ import Wire
     try harness.end()
   }
 
+  @Test func `an errand goes to its actor with the next heartbeat, and the finding back`() throws {
+    let harness = try running()
+    let (learner, actor, _) = try opened(harness)
+    let looker = try TestPeer(harness)
+    let errand = LinkErrand(token: "t", repeats: 1, milliseconds: 100, parallel: 2)
+    func measure(_ actor: String) throws -> Reply {
+      try looker.ask(.measure(MeasureRequest(actor: actor, errand: errand))).body
+    }
+    func beat(_ peer: TestPeer, _ finding: LinkFinding? = nil) throws -> LinkErrand? {
+      var heartbeat = Heartbeat(
+        holding: [], version: nil, state: "", stateMilliseconds: 0, tokensSampled: 0,
+        groupsSubmitted: 0, idleMilliseconds: 0)
+      heartbeat.finding = finding
+      guard case .alive(let alive) = try peer.ask(.heartbeat(heartbeat)).body else {
+        throw TestPeer.Unexpected()
+      }
+      return alive.errand
+    }
+    #expect(try measure("nobody").refusal == .gone)
+    #expect(try beat(actor) == nil)
+    #expect(try measure("actor-0") == .measured(nil))
+    #expect(try beat(learner) == nil)
+    #expect(try beat(actor) == errand)
+    let underway = LinkFinding(token: "t", outcome: .underway)
+    #expect(try beat(actor, underway) == errand)
+    #expect(try measure("actor-0") == .measured(underway))
+    let found = LinkFinding(token: "t", outcome: .report(.object([("bench", "link")])))
+    _ = try beat(learner, found)
+    #expect(try measure("actor-0") == .measured(underway))
+    _ = try beat(actor, found)
+    #expect(try measure("actor-0") == .measured(found))
+    try harness.end()
+  }
+
   @Test func `a payload that is not what it says is refused, and the service goes on`() throws {
     let harness = try running()
     let (_, actor, version) = try opened(harness)

@@ -164,6 +164,22 @@ import Wire
     #expect(refusal?.sentence.contains("protocol 4, expected 3") == true)
   }
 
+  /// Replay writes a report again, and must not be made to write more than a frame may hold.
+  @Test func `a finding is as large as its report is when written again`() {
+    func refusal(_ count: Int) -> Refusal? {
+      let report = Array(repeating: "1e5", count: count).joined(separator: ",")
+      return self.refusal(
+        #"{"kind": "heartbeat", "protocol": 3, "id": 1, "body": {"holding": [], "state": "", "#
+          + #""stateMilliseconds": 0, "tokensSampled": 0, "groupsSubmitted": 0, "#
+          + #""idleMilliseconds": 0, "finding": {"token": "t", "report": [\#(report)]}}}"#)
+    }
+    // 100000.0 and a comma.
+    let most = WireLimits.maximumFindingBytes / 9
+    #expect(refusal(most - 1) == nil)
+    #expect(refusal(most + 1)?.sentence.contains("report") == true)
+    #expect(refusal(200_000)?.code == .malformed)
+  }
+
   @Test func `names and lists beyond their maximum are malformed`() {
     let name = String(repeating: "n", count: WireLimits.maximumNameBytes + 1)
     let key = #"{"purpose": "train", "number": 1}"#

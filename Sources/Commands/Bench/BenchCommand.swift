@@ -70,6 +70,8 @@ enum BenchCommand: Command {
 
   /// From here, or from where a running actor stands.
   private static func link(_ arguments: Arguments, repeats: Int) throws -> BenchReport {
+    // What an actor was sent for ends with the actor.
+    try ParentPipe.inherited()?.endOrphaned()
     guard let actor = arguments.value("from") else {
       return try LinkBench(arguments).run(repeats: repeats)
     }

@@ -78,7 +78,9 @@ extension ReplayService {
     var heartbeat = heartbeat
     if let batch = heartbeat.spans { keep(batch, of: asker.peer) }
     heartbeat.spans = nil
-    if let finding = heartbeat.finding, let record = ledger.peers[asker.peer] {
+    if let finding = heartbeat.finding, let record = ledger.peers[asker.peer],
+      record.role == .actor
+    {
       errands.take(finding, from: record.name)
     }
     heartbeat.finding = nil
@@ -184,10 +186,12 @@ extension ReplayService {
     if case .refused(let refusal) = reply { counters.refused[refusal.code, default: 0] += 1 }
     let began = MonotonicClock.now
     var reply = reply
-    if case .alive(var alive) = reply, let answering {
-      alive.sentMicroseconds = answering.sent
-      alive.receivedMicroseconds = answering.received
-      alive.answeredMicroseconds = Int(MonotonicClock.now / 1000)
+    if case .alive(var alive) = reply {
+      if let answering {
+        alive.sentMicroseconds = answering.sent
+        alive.receivedMicroseconds = answering.received
+        alive.answeredMicroseconds = Int(MonotonicClock.now / 1000)
+      }
       if let record = ledger.peers[asker.peer], record.role == .actor {
         alive.errand = errands.errand(of: record.name, at: MonotonicClock.now)
       }

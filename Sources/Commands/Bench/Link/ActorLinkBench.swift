@@ -10,6 +10,9 @@ import Wire
 
 struct ActorLinkBench {
   private static let answerMilliseconds = 2_000
+  /// Replay may be started again meanwhile, and its disk may stand still: as long as it waits for
+  /// who asks.
+  private static let silenceSeconds = 10.0
   private static let pauseMicroseconds: UInt32 = 500_000
   /// An actor hears of an errand with its next heartbeat, once a second.
   private static let beginSeconds = 20.0
@@ -51,31 +54,36 @@ struct ActorLinkBench {
   }
 
   func run(repeats: Int) throws -> BenchReport {
-    let repeats = min(repeats, WireLimits.maximumErrandRepeats)
     let errand = LinkErrand(
-      token: String(UInt64.random(in: .min ... .max), radix: 16), repeats: repeats,
+      token: String(UInt64.random(in: .min ... .max), radix: 16),
+      repeats: min(repeats, WireLimits.maximumErrandRepeats),
       milliseconds: Int(plan.seconds * 1000), parallel: plan.parallel, sizes: plan.sizes)
     let request = MeasureRequest(actor: actor, errand: errand)
     let began = MonotonicClock.now
+    // When replay last answered, and when it last had something of the actor.
+    var (answered, found) = (began, began)
     var nextProgress = 0.0
     for id in 1... {
+      let answer = try ask(request, id: id)
+      let isSilent = MonotonicClock.seconds(since: answered) > Self.silenceSeconds
+      switch answer {
+      case .silence(let error): if isSilent { throw error }
+      case .refused(let refusal):
+        // A replay that was started again waits for the actor to be back.
+        if refusal.code != .gone || found == began || isSilent { throw failure(refusal) }
+      case .finding(let finding):
+        answered = MonotonicClock.now
+        if finding != nil { found = answered }
+        if let report = try report(of: finding) { return report }
+      }
       let seconds = MonotonicClock.seconds(since: began)
-      switch try ask(request, id: id)?.outcome {
-      case .report(let document):
-        guard let report = BenchReport(reading: document, from: actor) else {
-          throw failure("what it found is no report", "run the same release on both sides")
-        }
-        return report
-      case .problem(let sentence):
-        throw failure(sentence.plain, "mend that on the actor's host")
-      case .underway:
-        guard seconds >= nextProgress else { break }
+      if found > began, seconds >= nextProgress {
         BenchProgress.say("\(actor) measures its links (\(Int(seconds)) s)")
         nextProgress = seconds + Self.progressSeconds
-      case nil:
-        if seconds > Self.beginSeconds {
-          throw failure("it has not begun after \(Int(seconds)) s", "look at forage status")
-        }
+      }
+      let idle = MonotonicClock.seconds(since: found)
+      if idle > Self.beginSeconds {
+        throw failure("it has said nothing of it for \(Int(idle)) s", "look at forage status")
       }
       if seconds > Self.maximumSeconds {
         throw failure("it has not ended after \(Int(seconds)) s", "measure less, see --sizes")
@@ -85,19 +93,49 @@ struct ActorLinkBench {
     preconditionFailure("numbers end")
   }
 
-  private func ask(_ request: MeasureRequest, id: Int) throws -> LinkFinding? {
-    let frames = try client.exchange(
-      Envelope(id: id, body: Request.measure(request)).encoded(),
-      matching: { (try? Envelope<Reply>(decoding: $0))?.id == id },
-      deadlineMilliseconds: Self.answerMilliseconds)
-    switch try Envelope<Reply>(decoding: frames).body {
-    case .measured(let finding): return finding
-    case .refused(let refusal):
-      throw failure(
-        refusal.sentence,
-        refusal.code == .busy ? "wait until the other has measured" : "see forage status", .refused)
-    case let other: throw failure("replay answered \(other)", "name replay's address", .badInput)
+  /// Nil until there is one.
+  private func report(of finding: LinkFinding?) throws -> BenchReport? {
+    switch finding?.outcome {
+    case nil, .underway: return nil
+    case .problem(let sentence):
+      throw failure(sentence.plain, "mend that on the actor's host")
+    case .report(let document):
+      guard let report = BenchReport(reading: document, from: actor) else {
+        throw failure("what it found is no report", "run the same release on both sides")
+      }
+      return report
     }
+  }
+
+  private enum Answer {
+    case finding(LinkFinding?)
+    case refused(Refusal)
+    case silence(any Error)
+  }
+
+  private func ask(_ request: MeasureRequest, id: Int) throws -> Answer {
+    let frames: Frames
+    do {
+      frames = try client.exchange(
+        Envelope(id: id, body: Request.measure(request)).encoded(),
+        matching: { (try? Envelope<Reply>(decoding: $0))?.id == id },
+        deadlineMilliseconds: Self.answerMilliseconds)
+    } catch {
+      if case .timedOut = error.reason { return .silence(error) }
+      throw error
+    }
+    switch try Envelope<Reply>(decoding: frames).body {
+    case .measured(let finding): return .finding(finding)
+    case .refused(let refusal): return .refused(refusal)
+    case let other:
+      throw failure("replay answered \(other)", "name replay's address", .badInput)
+    }
+  }
+
+  private func failure(_ refusal: Refusal) -> Failure {
+    failure(
+      refusal.sentence,
+      refusal.code == .busy ? "wait until the other has measured" : "see forage status", .refused)
   }
 
   private func failure(
@@ -110,7 +148,7 @@ struct ActorLinkBench {
 
 extension BenchReport {
   /// As an actor's own program wrote it; nil for what is no report.
-  init?(reading document: Document, from actor: String) {
+  package init?(reading document: Document, from actor: String) {
     guard document.text("bench") == BenchKind.link.rawValue,
       let sentence = document.text("sentence"), let machine = document["machine"],
       case .object(let settings)? = document["settings"]?.value,
