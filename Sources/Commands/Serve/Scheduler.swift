@@ -1,6 +1,9 @@
 // The one thread that computes, and the queue before it. Requests enter free slots in the order
 // they came, every pass draws one token for each sequence that runs, and one that ends makes room
 // at once: nobody waits for the longest answer of a batch.
+//
+// Another version of the weights takes its place in the same queue: who came before it is answered
+// by the old weights whole, who comes after by the new.
 
 import Experience
 import Operations
@@ -8,39 +11,67 @@ import Policy
 import Tensors
 
 final class Scheduler: Sendable {
-  enum Refusal { case full, stopping }
+  enum Admission {
+    /// By the model of this name.
+    case taken(by: String)
+    case full, stopping
+  }
+
+  private enum Entry {
+    case job(CompletionJob)
+    case version(OfferedVersion)
+
+    var job: CompletionJob? { if case .job(let job) = self { job } else { nil } }
+  }
 
   private struct State {
-    var waiting: [CompletionJob] = []
+    /// Of who submits now: the version offered last.
+    var names: [String]
+    var waiting: [Entry] = []
     var isStopping = false
     var isAborted = false
     /// Jobs whose sequences run.
     var running = 0
   }
 
-  private let monitor = Monitor(State())
+  private let monitor: Monitor<State>
   private let maximumQueued: Int
   private let meters: ServeMeters
   private let strand: Strand
 
-  init(maximumQueued: Int, meters: ServeMeters, strand: Strand) {
+  /// `names` are what the model is called, its own name first.
+  init(names: [String], maximumQueued: Int, meters: ServeMeters, strand: Strand) {
+    monitor = Monitor(State(names: names))
     self.maximumQueued = maximumQueued
     self.meters = meters
     self.strand = strand
   }
 
-  /// Nil when the job was taken.
-  func submit(_ job: CompletionJob) -> Refusal? {
-    let refusal = monitor.withLock { state -> Refusal? in
+  func submit(_ job: CompletionJob) -> Admission {
+    let admission = monitor.withLock { state -> Admission in
       if state.isStopping { return .stopping }
-      state.waiting.removeAll { $0.isCancelled }
-      guard state.waiting.count < maximumQueued else { return .full }
-      state.waiting.append(job)
-      return nil
+      state.waiting.removeAll { $0.job?.isCancelled ?? false }
+      guard state.waiting.count(where: { $0.job != nil }) < maximumQueued else { return .full }
+      state.waiting.append(.job(job))
+      return .taken(by: state.names[0])
     }
     monitor.wakeAll()
-    return refusal
+    return admission
   }
+
+  /// Puts other weights in the queue.
+  func offer(_ version: OfferedVersion) {
+    monitor.withLock { state in
+      state.names = version.names
+      state.waiting.append(.version(version))
+    }
+    monitor.wakeAll()
+  }
+
+  /// Whether weights that were offered wait for those who came before them.
+  var isChanging: Bool { monitor.withLock { !$0.waiting.allSatisfy { $0.job != nil } } }
+
+  var names: [String] { monitor.withLock { $0.names } }
 
   /// Takes nothing new; what waits and runs goes on.
   func drain() {
@@ -55,7 +86,7 @@ final class Scheduler: Sendable {
   }
 
   var isStopping: Bool { monitor.withLock { $0.isStopping } }
-  var waitingCount: Int { monitor.withLock { $0.waiting.count } }
+  var waitingCount: Int { monitor.withLock { $0.waiting.count { $0.job != nil } } }
 
   /// Computes until drained or aborted; belongs to one thread.
   func run(_ decoder: SlotDecoder<CPUBackend>) {
@@ -67,21 +98,29 @@ final class Scheduler: Sendable {
       // Idle, it waits for a request or the end; busy, it takes what is there.
       let next = monitor.wait(deadline: isIdle ? deadline : .now) { state -> Next? in
         if state.isAborted { return .abort }
-        if let first = state.waiting.first, pass.hasRoom {
+        switch state.waiting.first {
+        case .job(let job) where pass.hasRoom:
           state.waiting.removeFirst()
-          return .start(first)
+          return .start(job)
+        case .version(let version) where isIdle:
+          state.waiting.removeFirst()
+          return .change(version)
+        default: break
         }
         return isIdle && state.isStopping ? .end : nil
       }
       switch next {
       case .abort:
         pass.abort()
-        for job in monitor.withLock({ $0.waiting }) { job.tell([.aborted]) }
+        for entry in monitor.withLock({ $0.waiting }) { entry.job?.tell([.aborted]) }
         return
       case .end: return
       case .start(let job):
         strand.work("the prompts of a request")
         pass.enter(job)
+      case .change(let version):
+        strand.work("the weights of \(version.names[0])")
+        pass = ComputePass(version.decoder, meters)
       case nil:
         guard !pass.isIdle else { continue }
         strand.work("a token for each of \(pass.runningCount) sequences")
@@ -92,8 +131,16 @@ final class Scheduler: Sendable {
 
   private enum Next {
     case start(CompletionJob)
+    case change(OfferedVersion)
     case abort, end
   }
+}
+
+/// Other weights, on their way to the thread that computes: nobody else touches them from here on.
+struct OfferedVersion: @unchecked Sendable {
+  /// Its own name first.
+  let names: [String]
+  let decoder: SlotDecoder<CPUBackend>
 }
 
 /// What runs on the computing thread.

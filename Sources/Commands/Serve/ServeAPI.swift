@@ -92,16 +92,17 @@ final class ServeAPI: Sendable {
   }
 
   private func check(model name: String) throws(APIError) {
-    guard model.names.contains(name) else {
+    let names = scheduler.names
+    guard names.contains(name) else {
       throw APIError(
-        status: 404, message: "there is no model \"\(name)\"; there is \"\(model.names[0])\"",
+        status: 404, message: "there is no model \"\(name)\"; there is \"\(names[0])\"",
         parameter: "model", code: "model_not_found")
     }
   }
 
   private func describe() -> Document {
     .object([
-      ("id", .string(model.names[0])), ("object", "model"), ("created", .integer(created)),
+      ("id", .string(scheduler.names[0])), ("object", "model"), ("created", .integer(created)),
       ("owned_by", "forage"), ("max_model_len", .integer(model.context)),
     ])
   }
@@ -114,8 +115,9 @@ final class ServeAPI: Sendable {
     let request = try APIRequest(body: http.body, isChat: isChat)
     try check(model: request.model)
     let job = try model.job(request)
+    let name: String
     switch scheduler.submit(job) {
-    case nil: break
+    case .taken(let taker): name = taker
     case .full:
       throw APIError(
         status: 429, message: "too many requests wait already; try again in a while",
@@ -127,7 +129,7 @@ final class ServeAPI: Sendable {
     let reply = CompletionReply(
       job, client: http.client, tokenizer: model.tokenizer, stops: request.stops,
       wantsLogProbs: request.wantsLogProbs, meters: meters)
-    let answer = APIAnswer(request, model: model.names[0], tokenizer: model.tokenizer)
+    let answer = APIAnswer(request, model: name, tokenizer: model.tokenizer)
     return request.isStreamed
       ? stream(reply, answer, includesUsage: request.includesUsage)
       : try whole(reply, answer)

@@ -17,6 +17,7 @@ enum ServeCommand: Command {
     options: [
       .value("model", "DIR", "a Hugging Face folder with its tokenizer.json"),
       .value("run", "DIR", "this run's newest checkpoint"),
+      .flag("follow", "with --run: each newer checkpoint as it comes, without a pause"),
       .value("listen", "HOST:PORT", "127.0.0.1:8000 by default; port 0 takes a free one"),
       .value(
         "token-file", "FILE", "its first line is the token that every request must carry"),
@@ -54,10 +55,10 @@ enum ServeCommand: Command {
     let (names, loaded, tokenizer) = try options.load()
     let (context, slots) = try options.sizes(loaded.folder.configuration)
     let model = ServedModel(
-      names: names, folder: loaded.folder, tokenizer: tokenizer, template: options.template,
-      context: context)
+      folder: loaded.folder, tokenizer: tokenizer, template: options.template, context: context)
     let meters = ServeMeters(slots: slots)
-    let scheduler = Scheduler(maximumQueued: options.queue, meters: meters, strand: strand)
+    let scheduler = Scheduler(
+      names: names, maximumQueued: options.queue, meters: meters, strand: strand)
     let wake = try EventFD()
     let compute = try ComputeThread(loaded, slots: slots, context: context, scheduler, wake)
     gate.open(
@@ -66,6 +67,8 @@ enum ServeCommand: Command {
       "serving \(names[0]) at http://\(server.address)/v1: \(slots) at once, \(context) positions "
         + "each, \(options.queue) may wait\n")
 
+    let follower = try options.follower(names, slots: slots, context: context, scheduler, log)
+    defer { follower?.stop() }
     let first = Descriptor.waitReadable(
       [signals.fileDescriptor, wake.fileDescriptor], deadline: .never)
     if first.contains(signals.fileDescriptor) {
@@ -112,7 +115,7 @@ private struct ComputeThread {
 }
 
 /// The command line, checked as far as it can be before anything is read.
-private struct ServeOptions {
+struct ServeOptions {
   let address: HTTPAddress
   let token: String?
   let template: ChatTemplate?
@@ -130,6 +133,10 @@ private struct ServeOptions {
         fact: arguments.value("run") == nil
           ? .missingPositional("--run or --model")
           : .unexpectedPositional("--model, besides --run,"))
+    }
+    guard !arguments.flag("follow") || arguments.value("run") != nil else {
+      throw ArgumentError(
+        program: arguments.usage.program, fact: .missingPositional("--run, which --follow follows"))
     }
     address = try HTTPAddress(arguments.value("listen") ?? "127.0.0.1:8000")
     token = try arguments.value("token-file").map(ServeGate.readToken)
@@ -149,6 +156,11 @@ private struct ServeOptions {
     threads = try arguments.threads()
   }
 
+  /// What `model` of a request may be: the checkpoint's own name first.
+  static func names(_ run: RunFolder, checkpoint: String) -> [String] {
+    ["\(run.name)-\(checkpoint)", run.name]
+  }
+
   /// Names, weights and tokenizer of what is served.
   func load() throws -> (names: [String], LoadedModel, Tokenizer) {
     if let path = arguments.value("model") {
@@ -159,7 +171,17 @@ private struct ServeOptions {
     let run = try RunFolder.open(arguments.requiredValue("run"))
     let loaded = try RunCheckpoints(run).load(step: nil)
     let model = try LoadedModel(folder: loaded.model, threads: threads)
-    return (["\(run.name)-\(loaded.name)", run.name], model, loaded.tokenizer)
+    return (Self.names(run, checkpoint: loaded.name), model, loaded.tokenizer)
+  }
+
+  /// Nil unless the run's newer checkpoints are to be served as well.
+  func follower(
+    _ names: [String], slots: Int, context: Int, _ scheduler: Scheduler, _ log: Log
+  ) throws -> CheckpointFollower? {
+    guard arguments.flag("follow") else { return nil }
+    let run = try RunFolder.open(arguments.requiredValue("run"))
+    return try CheckpointFollower(
+      of: run, serving: names[0], threads: threads, slots: slots, context: context, scheduler, log)
   }
 
   /// Positions of a slot, and slots.

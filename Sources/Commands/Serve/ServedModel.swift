@@ -1,5 +1,5 @@
-// What is served: a model's tokenizer and names, and how its prompts are made. The weights belong
-// to the thread that computes.
+// What is served: a model's tokenizer, and how its prompts are made. The weights belong to the
+// thread that computes, and their names to its queue.
 
 import Experience
 import Learning
@@ -7,8 +7,6 @@ import Operations
 import Policy
 
 struct ServedModel: Sendable {
-  /// What `model` of a request may be: its own name first.
-  let names: [String]
   let tokenizer: Tokenizer
   /// Nil, with the reason, for a model whose chats this server cannot lay out.
   let template: Result<ChatTemplate, ModelFolderError>
@@ -19,10 +17,8 @@ struct ServedModel: Sendable {
   private let maker: PromptMaker
 
   init(
-    names: [String], folder: ModelFolder, tokenizer: Tokenizer, template: ChatTemplate?,
-    context: Int
+    folder: ModelFolder, tokenizer: Tokenizer, template: ChatTemplate?, context: Int
   ) {
-    self.names = names
     self.tokenizer = tokenizer
     self.template =
       template.map { .success($0) }

@@ -154,6 +154,9 @@ struct RunCheckpoints {
     checkpoints = try Checkpoints(folder: run.checkpoints, log: .standardError("checkpoints"))
   }
 
+  /// The name that the run's learner wrote last.
+  var latest: String? { checkpoints.latest() }
+
   /// The newest whole one, or the newest of a step; its digests are checked.
   func load(step: Int?) throws -> LoadedCheckpoint {
     let names = try checkpoints.names()
