@@ -225,6 +225,22 @@ import Testing
       """)
   }
 
+  /// Found by seed 41325: each of two sendings found the damage, and dissolved a lease.
+  @Test func `a learner that asks again while its batch is recorded is sent it once`() {
+    var transcript = Transcript(batch: 1, lagMax: 0)
+    transcript.run(
+      Self.opening + """
+
+        a tickets 1 with 0      =>  a: tickets 0
+        a group 0 of 0          =>  store 0
+        stored 0                =>  a: ack 0
+        learner lease 0         =>  record lease 0 of 0
+        learner lease 0
+        recorded  =>  learner: wait for the later request of this peer; learner: lease 0 of 0
+        damaged 0               =>  forget lease 0; drop 0 corrupt
+        """)
+  }
+
   @Test func `a commit is of the next step, with its batch, and repeated only as it was`() {
     var transcript = Transcript(batch: 1, lagMax: 0)
     transcript.run(

@@ -44,10 +44,14 @@ extension Ledger {
   mutating func parkLease(_ asker: Asker, _ request: LeaseRequest) {
     guard asker.peer == learner else { return refuseFenced(asker) }
     if let older = parkedLease {
-      reply(older.asker, .wait(Wait(milliseconds: 0, reason: "the later request of this peer")))
+      replyLater(older.asker)
     }
     parkedLease = ParkedLease(asker: asker, request: request, since: now)
     isStirred = true
+  }
+
+  private mutating func replyLater(_ asker: Asker) {
+    reply(asker, .wait(Wait(milliseconds: 0, reason: "the later request of this peer")))
   }
 
   mutating func serveParkedLease() {
@@ -163,11 +167,15 @@ extension Ledger {
     case .lease(let asker, _, let batch):
       book.lease(batch.tickets)
       lease = batch
-      // A learner fenced in the meantime asks no more; the next one gets the same list.
-      if asker.peer == learner {
-        sendLease(asker, batch)
-      } else {
+      // A learner fenced in the meantime asks no more; the next one gets the same list. One that
+      // has asked again in the meantime is sent it once: if a group of it proves damaged when it is
+      // read, a second sending would speak of a lease that is no more.
+      if asker.peer != learner {
         refuseFenced(asker)
+      } else if let later = parkedLease, later.asker.peer == asker.peer {
+        replyLater(asker)
+      } else {
+        sendLease(asker, batch)
       }
     case .commit(let asker, let record): finishStep(asker, record)
     }
