@@ -20,6 +20,21 @@ struct ResumeAllowance {
 }
 
 enum Resume {
+  /// Whether the ledger is of an older release, or its making was cut short.
+  static func needsUpgrade(_ run: RunFolder) throws -> Bool {
+    guard Files.exists(run.ledger) else { return false }
+    return try LedgerStore.isOlder(path: run.ledger)
+  }
+
+  /// Brings the ledger up to date before anybody reads it: replay, which does so too, is started
+  /// when settings and build have been held against it.
+  static func upgrade(_ run: RunFolder, say: (String) -> Void) throws {
+    let lock = try RunLock(run: run, role: "replay")
+    defer { withExtendedLifetime(lock) {} }
+    try LedgerStore.upgrade(path: run.ledger)
+    say("\(run.ledger) is brought up to date")
+  }
+
   /// The settings to go on with, written to the run's folder when they are new.
   static func settings(
     _ run: RunFolder, overrides: [String], _ allowance: ResumeAllowance, say: (String) -> Void
@@ -50,12 +65,14 @@ enum Resume {
 
   /// Without its ledger a run could only begin again, over what it has come to.
   private static func checkLedger(_ run: RunFolder) throws {
-    guard !Files.exists(run.ledger) else { return }
+    let isThere = Files.exists(run.ledger)
+    if isThere, try LedgerReader(path: run.ledger).digest(ofVersion: 0) != nil { return }
     let names = try Checkpoints(folder: run.checkpoints).names()
     guard let newest = names.first, newest != Checkpoints.name(step: 0) else { return }
     throw Failure(
       "go on with", on: run.path,
-      happened: "\(run.ledger) is gone, and checkpoint \(newest) has been trained from it",
+      happened: "\(run.ledger) is \(isThere ? "empty" : "gone"), and checkpoint \(newest) has been "
+        + "trained from it",
       remedy: "restore the ledger; the model of that checkpoint is whole without it",
       exitCode: .noInput)
   }

@@ -108,6 +108,10 @@ enum RunCommand: Command {
         happened: "CONFIG, --folder, --dry-run and --preflight belong to a new run",
         remedy: "give --resume with the settings to change, if any", exitCode: .usage)
     }
+    if try Resume.needsUpgrade(RunFolder(folder)) {
+      try awaitOrphans(RunFolder(folder), session.signals)
+      try Resume.upgrade(RunFolder(folder), say: say)
+    }
     if arguments.flag("restore-settings") { try Resume.restore(folder, say: say) }
     let run = try RunFolder.open(folder)
     let allowance = ResumeAllowance(

@@ -79,6 +79,16 @@ package final class LedgerStore {
     }
   }
 
+  /// Whether a file is of an older format, or empty: its making was cut short.
+  package static func isOlder(path: String) throws(LedgerError) -> Bool {
+    try Schema.checkedVersion(of: Database(path: path, mode: .readOnly)) < Schema.migrations.count
+  }
+
+  /// Brings a file up to date, which nobody else may write meanwhile.
+  package static func upgrade(path: String) throws(LedgerError) {
+    try Schema.migrate(try opened(path))
+  }
+
   /// Opens a copy that is about to get a lineage of its own.
   init(forking path: String) throws(LedgerError) {
     self.path = path

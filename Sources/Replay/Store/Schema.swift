@@ -167,11 +167,13 @@ enum Schema {
     return version
   }
 
-  /// Applies what a file lacks, each migration with its number in one transaction.
+  /// Applies what a file lacks, all of it in one transaction: a file is of one format or of
+  /// another, and a new one is of the newest or empty.
   static func migrate(_ database: Database) throws(LedgerError) {
     let version = try checkedVersion(of: database)
-    for (index, migration) in migrations.enumerated() where index >= version {
-      try database.transaction { () throws(LedgerError) in
+    guard version < migrations.count else { return }
+    try database.transaction { () throws(LedgerError) in
+      for (index, migration) in migrations.enumerated() where index >= version {
         try database.execute(migration.sql)
         for entry in migration.digested {
           try digest(entry.table, key: entry.key, entry.columns, in: database)
