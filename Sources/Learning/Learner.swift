@@ -334,7 +334,10 @@ public final class Learner {
       do {
         return try write()
       } catch {
-        guard Self.isDiskFull(error) else { throw Self.storageFailure(error, what) }
+        guard Self.isDiskFull(error) else {
+          if StorageFault.number(of: error) == ENOENT { try askWhoLearns() }
+          throw Self.storageFailure(error, what)
+        }
         if !isSaid { log.warning("\(error); waiting for the disk to have room") }
         isSaid = true
         setState("waiting for the disk to have room for the \(what)")
@@ -342,6 +345,12 @@ public final class Learner {
         try pause(milliseconds: 1000)
       }
     }
+  }
+
+  /// A learner that takes over clears away what the one before was writing, for it may have died.
+  /// One that was only away finds its folder gone, and hears from replay that it is fenced.
+  private func askWhoLearns() throws {
+    _ = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
   }
 
   private func append(_ record: Document) throws {

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/common.sh"
 need_python
 steps=400
-options=(--learner.lagMax=0 --run.steps=$steps --learner.checkpointEvery=10 --evaluation.every=0)
+options=(--learner.lagMax=0 --run.steps=$steps --learner.checkpointEvery=2 --evaluation.every=0)
 run quiet "${options[@]}"
 want=$(final_digest quiet)
 [ -n "$want" ] || fail "no digest"
