@@ -79,9 +79,10 @@ public final class ChildProcess {
     defer { plan.dispose() }
     outputDescriptor = try plan.connect(STDOUT_FILENO, to: output)
     var input: Int32?
+    var errors: Int32?
     do {
       if takesInput { input = try plan.connectInput() }
-      errorDescriptor = try plan.connect(STDERR_FILENO, to: error)
+      errors = try plan.connect(STDERR_FILENO, to: error)
       var additions = environment
       additions[ParentPipe.environmentName] = .some(nil)
       if let lifeline {
@@ -93,12 +94,13 @@ public final class ChildProcess {
         firstClosed: lifeline == nil ? 3 : Self.parentDescriptor + 1,
         holdsStopSignals: holdsStopSignals)
     } catch {
-      for descriptor in [input, outputDescriptor] {
+      for descriptor in [input, outputDescriptor, errors] {
         if let descriptor { close(descriptor) }
       }
       throw error
     }
     inputDescriptor = input
+    errorDescriptor = errors
     self.program = program
     let descriptor = forage_process_descriptor(processID)
     exitDescriptor = descriptor >= 0 ? descriptor : nil
