@@ -350,7 +350,13 @@ public final class Learner {
   /// A learner that takes over clears away what the one before was writing, for it may have died.
   /// One that was only away finds its folder gone, and hears from replay that it is fenced.
   private func askWhoLearns() throws {
-    _ = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
+    do {
+      _ = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
+    } catch let refusal as Refusal where refusal.code == .fenced {
+      throw refusal
+    } catch {
+      log.warning("\(error)")
+    }
   }
 
   private func append(_ record: Document) throws {

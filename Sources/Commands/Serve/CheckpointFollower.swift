@@ -1,7 +1,6 @@
 // forage serve --run DIR --follow: looks once a second whether the run has a newer checkpoint,
 // reads it aside while the old one is served, and puts it in the queue of those who ask.
 
-import Glibc
 import Learning
 import Operations
 import Policy

@@ -133,8 +133,9 @@ struct ActorLinkBench {
   }
 
   private func failure(_ refusal: Refusal) -> Failure {
+    // It may name actors as they named themselves.
     failure(
-      refusal.sentence,
+      refusal.sentence.plain,
       refusal.code == .busy ? "wait until the other has measured" : "see forage status", .refused)
   }
 
