@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # What a default run's report says of its link and of more actors: the main job's learner and replay
-# on one host, its actor on another, joined by a link of 50 Mbit/s. The link must read as shaped,
-# phases must cover the steps, and what the report predicts of four actors must be within 15 % of
-# what four actors then take. About 4 minutes of a machine that does little else.
+# on one host, its actor on another, joined by a link of 50 Mbit/s, which connections share evenly.
+# The link must read as shaped, phases must cover the steps, and what the report predicts of four
+# actors must be within 15 % of what four actors then take. About 4 minutes of a machine that does
+# little else.
 . "$(dirname "$0")/../EndToEnd/common.sh"
 skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "making network namespaces needs root"
+command -v nft > /dev/null || skip "nftables is not installed"
 . Tests/Faults/hosts.sh
 . Tests/EndToEnd/links-common.sh
 config=$PWD/Configs/arithmetic.yaml
-for side in "in_head fgfh$$" "in_other fgfo$$"; do
-  ${side% *} tc qdisc add dev "${side#* }" root tbf rate 50mbit burst 64kb latency 400ms
-done
+share_evenly $head fgfh$$ 50
+share_evenly $other fgfo$$ 50
 
 # far_run NAME ACTORS OPTIONS...: the main job's first 40 steps, all actors beyond the link.
 far_run() {

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What forage bench loop predicts of one, two and four actors over a thin link, against what as many
-# then take: two hosts, each a network namespace, joined by a link of 20 Mbit/s. Four must be within
-# 15 %.
+# then take: two hosts, each a network namespace, joined by a link of 20 Mbit/s, which connections
+# share evenly. Each must be within 15 %.
 . "$(dirname "$0")/../EndToEnd/common.sh"
 skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "making network namespaces needs root"
+command -v nft > /dev/null || skip "nftables is not installed"
 . Tests/Faults/hosts.sh
+. Tests/EndToEnd/links-common.sh
 # 3.4 MB a version, so that the link counts, and batches that four actors can share.
 options=(--model.hiddenSize=128 --model.layers=4 --model.heads=4 --model.keyValueHeads=4
   --model.feedForwardSize=384 --warmStart.stopAtLeast=0 --warmStart.stopAtMost=0.99
@@ -14,13 +16,12 @@ options=(--model.hiddenSize=128 --model.layers=4 --model.heads=4 --model.keyValu
   --actor.ticketsPerRequest=4 --actor.threads=1)
 "$forage" bench loop "$config" --link 20Mbit --repeats 8 --json "${options[@]}" \
   > "$work/predicted" 2> "$work/progress" || { cat "$work/progress"; fail "bench loop"; }
-for side in "in_head fgfh$$" "in_other fgfo$$"; do
-  ${side% *} tc qdisc add dev "${side#* }" root tbf rate 20mbit burst 32kb latency 400ms
-done
+share_evenly $head fgfh$$ 20
+share_evenly $other fgfo$$ 20
 rows=()
 for count in 1 2 4; do
   ip netns exec $head "$forage" run "$config" --plain --folder "$work/n$count" "${options[@]}" \
-    --run.steps=10 --actor.count=0 --listen 10.78.0.1 --network.allowUnauthenticated=true \
+    --run.steps=18 --actor.count=0 --listen 10.78.0.1 --network.allowUnauthenticated=true \
     --network.replayPort=47110 --network.weightsPort=47111 --network.announcePort=47112 \
     > "$work/n$count.out" 2>&1 &
   job=$!
@@ -49,6 +50,8 @@ PYTHON
 )")
   echo "${rows[-1]}"
 done
-off=$(sed -n 's/^4 actors.*(\([+-][0-9]*\) %).*/\1/p' <<< "${rows[2]}")
-[ "${off#[+-]}" -le 15 ] || fail "four actors: the prediction is $off % off"
+for row in "${rows[@]}"; do
+  off=$(sed -n 's/.*(\([+-][0-9]*\) %).*/\1/p' <<< "$row")
+  [ "${off#[+-]}" -le 15 ] || fail "$row"
+done
 sed -n 's/.*"sentence": *"\(.*\)".*/\1/p' "$work/predicted"

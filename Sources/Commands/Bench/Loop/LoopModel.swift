@@ -20,9 +20,13 @@
 //                    , B g / W              the link, actors to learner
 //                    , cores )              B s t / k + n swap t + L u over P, where all share
 //
-// At lag 0 every actor fetches each version. With lag, one that is still fetching when the next
-// comes skips it, so the link to the actors bounds a step by the age of what arrives, which is the
-// chain, and not by n versions a step (measured: four actors at lag 1 fetched three).
+// The link's n shares are equal while all fetch, and at lag 0 they do: an actor that comes too late
+// to sample with a version fetches it to its end and then the next, so whoever is first with the
+// next has had an n-th of the link. Behind one queue for all, where a connection can get ahead of
+// the others and stay there, steps are shorter than this (EXPERIMENTS.md: by half at times).
+// With lag, one that is still fetching when the next comes skips it, so the link to the actors
+// bounds a step by the age of what arrives, which is the chain, and not by n versions a step
+// (measured: four actors at lag 1 fetched three).
 //
 // The learner waits 1 - L / T of a step, an actor 1 - (B s c / (k n) + swap c) / T. Where the cores
 // bound it, all that is done takes longer by one factor and nobody waits more for that: T is then
