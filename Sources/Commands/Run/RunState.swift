@@ -29,6 +29,8 @@ package struct RunState {
   package private(set) var records: [Document] = []
   /// Steps recorded so far: the number of the newest plus one.
   package private(set) var step = 0
+  /// Lines of steps heard, also of steps that a resumed learner takes again: it is at work.
+  package private(set) var stepsHeard = 0
   package private(set) var evaluations: [RunEvaluation] = []
   /// Replay's own account; nil when it did not answer.
   package var status: Document?
@@ -63,6 +65,7 @@ package struct RunState {
         records.append(document)
         if records.count > Self.window { records.removeFirst() }
         step = number + 1
+        stepsHeard += 1
       }
     }
   }

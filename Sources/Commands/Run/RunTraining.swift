@@ -86,7 +86,7 @@ final class RunTraining {
         RunCommand.say("stopping: actors, then the learner with a checkpoint, then replay")
         return .stopped
       }
-      let before = committedSteps
+      let before = (committed: committedSteps, heard: state.stepsHeard)
       let isTrainedBefore = committedSteps >= settings.run.steps
       try hear()
       if nextStatus.hasPassed {
@@ -97,7 +97,8 @@ final class RunTraining {
         if !isTrainedBefore { bell.look(state.status, step: committedSteps) }
         nextStatus = .after(seconds: Self.viewSeconds)
       }
-      if committedSteps > before {
+      // A step taken again is no progress of the run, and no stall either.
+      if committedSteps > before.committed || state.stepsHeard > before.heard {
         lastProgress = .after(seconds: settings.supervisor.stallSeconds)
       }
       let isTrained = committedSteps >= settings.run.steps
