@@ -63,8 +63,11 @@ package struct Conversation: Sendable {
     package var heartbeatMilliseconds = 1_000
     /// A hello unanswered this long is tried on a new socket.
     package var helloMilliseconds = 3_000
-    /// Replay silent this long, heartbeats unanswered, is reconnected to.
+    /// Replay silent this long, heartbeats unanswered, is reconnected to. A heartbeat goes behind
+    /// the groups that are on their way, so that a large one on a thin link makes silence: each time
+    /// a connection ends so with groups unacknowledged, the next one is given twice as long.
     package var silenceMilliseconds = 10_000
+    package var mostSilenceMilliseconds = 320_000
     /// Waiting this long without being able to work ends the actor.
     package var giveUpMilliseconds = 600_000
 
@@ -105,6 +108,8 @@ package struct Conversation: Sendable {
   private var busyBackoff: Backoff
   private var lastHeard: Int
   private var lastHeartbeat: Int
+  /// Connections in a row that were given up in silence with groups on their way.
+  private var silentConnections = 0
   /// Since when no work is possible; nil while it is.
   private var stuckSince: Int?
   private var waitsFor: String
@@ -118,6 +123,7 @@ package struct Conversation: Sendable {
     self.numericClass = numericClass
     self.limits = limits
     outbox = Outbox(name: name)
+    outbox.arrivedThrough = 0
     backoff = Backoff(firstMilliseconds: 200, maximumMilliseconds: 5_000, name: name)
     busyBackoff = Backoff(firstMilliseconds: 100, maximumMilliseconds: 5_000, name: name + "/busy")
     lastHeard = now
@@ -191,7 +197,8 @@ package struct Conversation: Sendable {
       guard now - since >= limits.helloMilliseconds else { return }
       pause(now: now, waitsFor: "replay at \(address) to answer hello", onNewSocket: true)
     case .ready:
-      if now - lastHeard >= limits.silenceMilliseconds {
+      if now - lastHeard >= patienceMilliseconds {
+        silentConnections = outbox.isEmpty ? 0 : silentConnections + 1
         note("replay at \(address) has been silent for \((now - lastHeard) / 1000) s: reconnecting")
         stuckSince = lastHeard
         waitsFor = "replay at \(address), silent"
@@ -199,12 +206,19 @@ package struct Conversation: Sendable {
         hello(now: now)
         return
       }
-      if let sent = ask, sent.id != nil, now - sent.sentAt >= limits.silenceMilliseconds {
+      if let sent = ask, sent.id != nil, now - sent.sentAt >= patienceMilliseconds {
         ask?.id = nil
       }
       if now - lastHeartbeat >= limits.heartbeatMilliseconds { heartbeat(progress, now: now) }
       pump(now: now)
     }
+  }
+
+  private var patienceMilliseconds: Int {
+    outbox.isEmpty
+      ? limits.silenceMilliseconds
+      : min(
+        limits.mostSilenceMilliseconds, limits.silenceMilliseconds << min(silentConnections, 16))
   }
 
   /// By when `advance` wants to be called again.
@@ -232,10 +246,12 @@ package struct Conversation: Sendable {
     case .wait(let wait):
       if wait.isFinished { actions.append(.finished) } else { answer(.wait(wait), id: envelope.id) }
     case .acknowledged(let key):
+      silentConnections = 0
       outbox.acknowledge(key)
       held.remove(key)
       pump(now: now)
     case .alive(let alive):
+      outbox.arrivedThrough = max(outbox.arrivedThrough, envelope.id)
       if alive.isFinished { actions.append(.finished) }
       heard(of: alive.version)
     case .refused(let refusal): refused(refusal, id: envelope.id, now: now)

@@ -36,7 +36,8 @@ package struct Outbox: Sendable {
   package static let maximumBytes = 64 << 20
   package static let maximumInFlight = 64
   package static let maximumInFlightBytes = 8 << 20
-  /// A submission neither acknowledged nor refused is sent again after this long.
+  /// A submission that must have arrived and is neither acknowledged nor refused is sent again
+  /// after this long. One that may still be on its way is not: a thin link would carry it twice.
   package static let acknowledgementMilliseconds = 20_000
   /// A payload that did not arrive as its digest says is sent this often in all.
   package static let maximumCorruptions = 5
@@ -56,6 +57,9 @@ package struct Outbox: Sendable {
 
   /// Why replay takes no group now; nil once it took one.
   package private(set) var busyReason: String?
+  /// Submissions with smaller ids have arrived, if nothing was lost: something sent after them has
+  /// been answered.
+  package var arrivedThrough = Int.max
   package private(set) var bytes = 0
   package private(set) var acknowledgedCount = 0
   package private(set) var acknowledgedTokens = 0
@@ -90,8 +94,9 @@ package struct Outbox: Sendable {
     }
     var inFlight = 0
     var inFlightBytes = 0
-    for index in entries.indices where entries[index].id != nil {
-      if now - entries[index].sentAt >= Self.acknowledgementMilliseconds {
+    for index in entries.indices {
+      guard let id = entries[index].id else { continue }
+      if id < arrivedThrough, now - entries[index].sentAt >= Self.acknowledgementMilliseconds {
         entries[index].id = nil
         resentCount += 1
       } else {
@@ -172,7 +177,7 @@ package struct Outbox: Sendable {
   /// When `takeSubmissions` may have something to send without any other event.
   package func nextMoment(now: Int) -> Int? {
     if let busyUntil { return busyUntil }
-    return entries.lazy.filter { $0.id != nil }
+    return entries.lazy.filter { $0.id.map { $0 < arrivedThrough } ?? false }
       .map { $0.sentAt + Self.acknowledgementMilliseconds }.min()
   }
 

@@ -221,6 +221,62 @@ struct ConversationTests {
     #expect(Self.sent(after).contains { if case .tickets = $0.body { true } else { false } })
   }
 
+  @Test func `a group too large for the link in ten seconds is given longer each time`() {
+    var talk = Talk()
+    talk.join()
+    _ = talk.submit(1)
+    var reconnections: [Int] = []
+    // Nothing comes back while it is on its way: heartbeats stand behind it.
+    for moment in stride(from: 0, through: 71_000, by: 500) {
+      let actions = talk.advance(to: moment)
+      guard actions.contains(.reconnect) else { continue }
+      reconnections.append(moment)
+      for envelope in Self.sent(actions) {
+        if case .hello = envelope.body {
+          #expect(Self.submissions(talk.hear(envelope.id, .welcome(Self.welcome()))).count == 1)
+        }
+      }
+    }
+    #expect(reconnections == [10_000, 30_000, 70_000])
+    // Once one has arrived the patience is the usual one.
+    _ = talk.hear(0, .acknowledged(Self.key(1)))
+    var next: Int?
+    for moment in stride(from: 71_500, through: 90_000, by: 500) where next == nil {
+      if talk.advance(to: moment).contains(.reconnect) { next = moment }
+    }
+    #expect(next == 81_000)
+  }
+
+  @Test func `a submission is sent again once it must have arrived, and not before`() {
+    var talk = Talk()
+    talk.join()
+    _ = talk.submit(1)
+    var resent: [Int] = []
+    // Heartbeats are answered eight seconds late, as behind a full link; the submission never is.
+    var due: [(moment: Int, id: Int)] = []
+    for moment in stride(from: 0, through: 40_000, by: 500) {
+      for envelope in Self.sent(talk.advance(to: moment)) {
+        if case .heartbeat = envelope.body { due.append((moment + 8_000, envelope.id)) }
+        if case .submit = envelope.body { resent.append(moment) }
+      }
+      while let first = due.first, first.moment <= moment {
+        due.removeFirst()
+        _ = talk.hear(first.id, .alive(Alive(version: nil, isFinished: false)))
+      }
+    }
+    #expect(resent.first == 20_000)
+    // Before anything sent after it is answered it may be on its way still.
+    var outbox = Outbox(name: "a")
+    outbox.add(Self.group(1))
+    var id = 7
+    #expect(outbox.takeSubmissions(now: 0, nextID: &id).map(\.id) == [7])
+    outbox.arrivedThrough = 7
+    #expect(outbox.takeSubmissions(now: 60_000, nextID: &id).isEmpty)
+    #expect(outbox.nextMoment(now: 60_000) == nil)
+    outbox.arrivedThrough = 8
+    #expect(outbox.takeSubmissions(now: 60_000, nextID: &id).map(\.id) == [8])
+  }
+
   @Test func `a restarted replay asks for a hello and gets it at once on the same socket`() {
     var talk = Talk()
     talk.join()
