@@ -226,6 +226,34 @@ enum Tampering {
     #expect(throws: LedgerError.self) { _ = try open() }
   }
 
+  @Test func `a torn last commit is dropped, a log that would lose commits is refused`() throws
+  {
+    let store = try open()
+    try fill(store)
+    let log = try Files.read("\(path)-wal")
+    let main = try Files.read(path)
+    let copy = "\(folder.path)/copy.sqlite"
+    func opened(_ log: [UInt8]) throws -> LedgerHistory {
+      try? Files.remove("\(copy)-shm")
+      try Files.writeDurably(copy, main)
+      try Files.writeDurably("\(copy)-wal", log)
+      return try LedgerStore(path: copy, newLineage: "line", settings: "seed 1").history()
+    }
+    #expect(try opened(log).lastCommit?.step == 0)
+    // As a power cut within the last commit leaves it: short, or long with nothing in it.
+    #expect(try opened(Array(log.dropLast(100))).lastCommit == nil)
+    let frame = 24 + 16384
+    #expect(
+      try opened(log.dropLast(frame) + [UInt8](repeating: 0, count: frame)).lastCommit == nil)
+    // One bit of the header, and of each part of the first frame: number, size, salt, sums, page.
+    for place in [0, 9, 17, 30, 35, 39, 45, 50, 60, 5000] {
+      var damaged = log
+      damaged[place] ^= 4
+      let error = #expect(throws: LedgerError.self, "byte \(place)") { try opened(damaged) }
+      #expect(error?.isDamage == true && "\(error!)".contains("copy.sqlite-wal"))
+    }
+  }
+
   @Test func `a log is left alone until it is long, or longer than what is free`() throws {
     let store = try open()
     try fill(store)

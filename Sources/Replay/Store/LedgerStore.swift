@@ -97,6 +97,7 @@ package final class LedgerStore {
   }
 
   private static func opened(_ path: String) throws(LedgerError) -> Database {
+    try LogAudit.check(path: "\(path)-wal", pageBytes: Limits.pageBytes)
     let database = try Database(path: path, mode: .readWrite)
     _ = try Schema.checkedVersion(of: database)
     try Self.makeDurable(database)
