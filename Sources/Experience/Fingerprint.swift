@@ -18,6 +18,12 @@ public struct Fingerprint: Equatable, Sendable {
 
   public init(_ parts: [Part] = []) { self.parts = parts }
 
+  /// The part that names the arithmetic: the numeric class.
+  public static let numbers = "numbers"
+
+  /// The value of a part; nil where there is none of that name.
+  public subscript(name: String) -> String? { parts.first { $0.name == name }?.value }
+
   /// Parts that tell where a run was, and that no bit depends on.
   public static let incidental: Set<String> = ["processor"]
 
@@ -38,13 +44,10 @@ public struct Fingerprint: Equatable, Sendable {
 
   /// Where this one differs from the one that was recorded.
   public func differences(from recorded: Fingerprint) -> [Difference] {
-    func value(_ name: String, _ parts: [Part]) -> String {
-      parts.first { $0.name == name }?.value ?? ""
-    }
     var names = recorded.parts.map(\.name)
     for part in parts where !names.contains(part.name) { names.append(part.name) }
     return names.compactMap { name in
-      let (old, new) = (value(name, recorded.parts), value(name, parts))
+      let (old, new) = (recorded[name] ?? "", self[name] ?? "")
       return old == new ? nil : Difference(name: name, recorded: old, here: new)
     }
   }

@@ -19,7 +19,7 @@ extension Fingerprint {
 
   public static func ofThisMachine() throws(Failure) -> Fingerprint {
     let folder = Files.folder(of: try Files.realPath("/proc/self/exe"))
-    var parts = [Part("numbers", CPUTransformer.numericClassOfThisMachine)]
+    var parts = [Part(Self.numbers, CPUTransformer.numericClassOfThisMachine)]
     for program in programs {
       let path = "\(folder)/\(program)"
       parts.append(

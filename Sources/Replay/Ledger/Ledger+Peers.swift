@@ -104,9 +104,7 @@ extension Ledger {
     }
     // Synchronous runs promise weights that do not depend on who acts; between numeric classes bits
     // differ.
-    if configuration.lagMax == 0, let learner, let known = peers[learner]?.numericClass,
-      known != hello.numericClass
-    {
+    if configuration.lagMax == 0, let known = learnersNumericClass, known != hello.numericClass {
       return refuse(
         asker, .numericClass,
         "\(hello.name) computes under \(hello.numericClass), the learner under \(known); a "
@@ -148,6 +146,12 @@ extension Ledger {
           + "\(ours.digest.short): start actor and run from one build, with the run's own files")
     }
     return nil
+  }
+
+  /// That of the learner; until it has said hello to this process of replay, that of the learner
+  /// the ledger has recorded.
+  private var learnersNumericClass: String? {
+    learner.flatMap { peers[$0]?.numericClass } ?? fingerprint?[Fingerprint.numbers]
   }
 
   /// Under what arithmetic a peer said it computes.
@@ -252,12 +256,25 @@ extension Ledger {
     }
     learner = asker.peer
     register(asker.peer, hello)
+    sendAwayOtherClasses()
     if let first = record.firstVersion {
       version = first
       digests[0] = first.digest
       openEvaluationIfDue()
     }
     reply(asker, .welcome(welcome(epoch: epoch)))
+  }
+
+  /// Actors that were welcomed before this learner, or under another one, say hello again when they
+  /// ask next, and are judged by its class.
+  private mutating func sendAwayOtherClasses() {
+    guard configuration.lagMax == 0, let known = learnersNumericClass else { return }
+    for (peer, record) in peers where record.role == .actor && record.numericClass != known {
+      for entry in parked where entry.asker.peer == peer {
+        refuse(entry.asker, .helloFirst, "a learner of another numeric class has come: hello first")
+      }
+      forget(peer)
+    }
   }
 
   // MARK: Life signs
