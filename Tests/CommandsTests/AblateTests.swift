@@ -39,6 +39,20 @@ import Testing
       ])
   }
 
+  @Test func `a folder goes on with the settings its runs were made with, or not at all`() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func plan(_ clip: String) throws {
+      _ = try SweepRunner(
+        sweep("config: ../tiny/grpo.yaml\ncells:\n  clip: {objective.clipHigh: \(clip)}\n"),
+        folder: folder.path)
+    }
+    try plan("0.3")
+    try plan("0.3")
+    let error = #expect(throws: (any Error).self) { try plan("0.4") }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("other cells, settings"))
+  }
+
   @Test(arguments: [
     ("config: ../tiny/grpo.yaml\n", "nothing to compare"),
     ("config: ../tiny/grpo.yaml\ngrid: {objective.beta: 1}\n", "needs a list"),

@@ -40,7 +40,13 @@ enum AblateCommand: Command {
     }
     Terminal.write("\n" + (try runner.write()) + "\ntable: \(folder)/table.md\n")
     Terminal.write("page:  \(folder)/ablation.html\n")
-    return .success
+    let failures = try runner.failures
+    guard failures > 0, !arguments.flag("table") else { return .success }
+    throw Failure(
+      "finish the sweep in", on: folder,
+      happened: "\(failures) of its runs failed; their logs say why",
+      remedy: "mend that and try them again: forage ablate \(path) --folder \(folder)",
+      exitCode: .failure)
   }
 }
 
@@ -51,7 +57,7 @@ package struct SweepRunner {
   private let folder: String
   private var results: String { "\(folder)/results.jsonl" }
 
-  init(_ sweep: Sweep, folder: String) throws {
+  package init(_ sweep: Sweep, folder: String) throws {
     self.sweep = sweep
     self.folder = folder
     try Files.makeFolder(folder)
@@ -61,8 +67,9 @@ package struct SweepRunner {
   /// A folder belongs to one plan: cells of another would stand in one table with these.
   private func keepPlan() throws {
     let path = "\(folder)/plan.txt"
+    let cells = sweep.cells.map { ([$0.name] + $0.overrides).joined(separator: " ") }
     let plan =
-      try ([sweep.config] + sweep.settings + sweep.cells.map(\.name))
+      try ([sweep.config] + sweep.settings + cells)
       .map { $0 + "\n" }.joined() + (Files.readText(sweep.config))
     guard Files.exists(path) else { return try Files.writeDurably(path, plan) }
     guard try Files.readText(path) == plan else {
@@ -72,6 +79,9 @@ package struct SweepRunner {
         remedy: "name another folder with --folder, or remove this one", exitCode: .usage)
     }
   }
+
+  /// Runs whose last end was no good one.
+  var failures: Int { get throws { try ended().count { $0.status != 0 } } }
 
   /// False when it was asked to stop.
   func carryOut() throws -> Bool {

@@ -24,9 +24,9 @@ struct AblationPage {
     """
   }
 
-  /// More lines than colors would lie.
+  /// More lines than colors and dashes would lie.
   private var shown: ArraySlice<(cell: String, runs: [RunMetrics])> {
-    curves.prefix(Chart.colors.count)
+    curves.prefix(Chart.colors.count * ChartSeries.dashes.count)
   }
 
   private func charts() -> [Chart] {
@@ -55,7 +55,9 @@ struct AblationPage {
       let points = sums.sorted { $0.key < $1.key }.map { step, sum in
         (x: Double(step), y: sum.sum / Double(sum.count))
       }
-      return ChartSeries(name: curve.cell, points: points, color: Chart.colors[index])
+      return ChartSeries(
+        name: curve.cell, points: points, color: Chart.colors[index % Chart.colors.count],
+        dash: ChartSeries.dashes[index / Chart.colors.count])
     }
   }
 

@@ -9,10 +9,15 @@ struct ChartSeries {
   var points: [(x: Double, y: Double)]
   /// A CSS color.
   var color: String
+  /// One of `dashes`: more lines than colors are told apart by these.
+  var dash = ""
   /// Drawn as separate marks joined by a line, without smoothing: few, exact points.
   var isMarked = false
   /// Of each point, drawn as a bar above and below it; none where there are none.
   var halfWidths: [Double] = []
+
+  /// Of SVG strokes: whole, dashed, dotted.
+  static let dashes = ["", "6 3", "1.5 2.5"]
 }
 
 struct Chart {
@@ -57,9 +62,19 @@ struct Chart {
   private func legend() -> String {
     guard series.count > 1 else { return "" }
     let items = series.map { line in
-      "<span><i style=\"background:\(line.color)\"></i>\(escape(line.name))</span>"
+      "<span><i style=\"background:\(Self.swatch(line))\"></i>\(escape(line.name))</span>"
     }
     return "<div class=\"legend\">" + items.joined() + "</div>"
+  }
+
+  /// Stripes as wide as the line's dashes.
+  private static func swatch(_ line: ChartSeries) -> String {
+    let lengths = line.dash.split(separator: " ")
+    guard lengths.count == 2, let on = Double(lengths[0]), let off = Double(lengths[1]) else {
+      return line.color
+    }
+    return "repeating-linear-gradient(90deg,\(line.color) 0 \(on)px,transparent \(on)px "
+      + "\(on + off)px)"
   }
 
   private func grid(_ x: Axis, _ y: Axis) -> String {
@@ -88,12 +103,12 @@ struct Chart {
           + "fill=\"\(line.color)\"><title>\(escape(xLabel)) \(x.label(point.x)): "
           + "\(RunView.format(point.y, 4))</title></circle>"
       }
-      return path(points, line.color, 1.5, 1, x, y) + bars(line, x, y) + marks.joined()
+      return path(points, line, 1.5, 1, x, y) + bars(line, x, y) + marks.joined()
     }
     let window = max(1, points.count / 40)
-    guard window > 1 else { return path(points, line.color, 1.6, 1, x, y) }
-    return path(points, line.color, 1, 0.25, x, y)
-      + path(Self.smooth(points, window: window), line.color, 1.8, 1, x, y)
+    guard window > 1 else { return path(points, line, 1.6, 1, x, y) }
+    return path(points, line, 1, 0.25, x, y)
+      + path(Self.smooth(points, window: window), line, 1.8, 1, x, y)
   }
 
   /// The 95 % interval of each marked point.
@@ -110,12 +125,13 @@ struct Chart {
   }
 
   private func path(
-    _ points: [(x: Double, y: Double)], _ color: String, _ width: Double, _ opacity: Double,
-    _ x: Axis, _ y: Axis
+    _ points: [(x: Double, y: Double)], _ line: ChartSeries, _ width: Double,
+    _ opacity: Double, _ x: Axis, _ y: Axis
   ) -> String {
     let places = points.map { "\(place(x: $0.x, x)),\(place(y: $0.y, y))" }
     return "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" "
-      + "stroke=\"\(color)\" stroke-width=\"\(width)\" opacity=\"\(opacity)\"/>"
+      + "stroke=\"\(line.color)\" stroke-width=\"\(width)\" opacity=\"\(opacity)\""
+      + (line.dash.isEmpty ? "" : " stroke-dasharray=\"\(line.dash)\"") + "/>"
   }
 
   /// The mean over `window` points on either side.
