@@ -17,10 +17,11 @@ private struct MadeRun {
   var replay = SpanLog(process: "replay", clock: "head", spans: [])
   var actor = SpanLog(process: "far-0", clock: "other", spans: [])
 
-  /// The learner waits `waits` ms of each step for its batch.
-  init(steps: Int = 12, waits: Int64 = 60, hasClock: Bool = true) {
+  /// The learner waits `waits` ms of each step for its batch, and computes it in so many packs.
+  init(steps: Int = 12, waits: Int64 = 60, packs: Int64 = 1, hasClock: Bool = true) {
     for step in 0..<steps {
-      addStep(step, from: Int64(10_000 + 100 * step) * Self.millisecond, waits: waits)
+      let start = Int64(10_000 + 100 * step) * Self.millisecond
+      addStep(step, from: start, waits: waits, packs: packs)
       if hasClock { addClock(step) }
     }
   }
@@ -37,7 +38,7 @@ private struct MadeRun {
   /// By the far clock, a moment of replay's.
   private static func far(_ moment: Int64) -> Int64 { moment - behind }
 
-  private mutating func addStep(_ step: Int, from start: Int64, waits: Int64) {
+  private mutating func addStep(_ step: Int, from start: Int64, waits: Int64, packs: Int64) {
     let ms = Self.millisecond
     func learn(_ name: SpanName, _ at: Int64, _ long: Int64) {
       learner.spans.append(Self.span(name, .train, step, start + at * ms, long))
@@ -45,8 +46,10 @@ private struct MadeRun {
     learn(.step, 0, 100)
     learn(.leaseWait, 0, waits)
     learn(.fetch, waits, 5)
-    learn(.forward, waits + 5, 10)
-    learn(.backward, waits + 15, 15)
+    for pack in 0..<packs {
+      learn(.forward, waits + 5 + pack * 25 / packs, 10 / packs)
+      learn(.backward, waits + 5 + (pack * 25 + 10) / packs, 15 / packs)
+    }
     learn(.commitWait, waits + 30, 10)
     func act(_ name: SpanName, _ thread: SpanThread, _ at: Int64, _ long: Int64, _ amount: Int = 0)
     {
@@ -160,6 +163,16 @@ private struct MadeRun {
     #expect(life.nanoseconds == 100 * MadeRun.millisecond)
     let drawn = Gantt.life(life)
     #expect(drawn.rows[6].note == "within ± 4.00 ms, far-0 to replay")
+  }
+
+  @Test func `passes over many packs are one hop each, with a part for each pack`() throws {
+    let life = try #require(TrajectoryLife.median(MadeRun(packs: 5).spans))
+    let whole = try #require(TrajectoryLife.median(MadeRun().spans))
+    #expect(life.hops.map(\.name) == whole.hops.map(\.name))
+    let backward = try #require(life.hops.first { $0.name == "backward" })
+    #expect(backward.parts.count == 5 && backward.nanoseconds == 15 * MadeRun.millisecond)
+    let row = try #require(Gantt.life(life).rows.first { $0.title == "backward" })
+    #expect(row.note == "15.0 ms in 5 parts, learner" && row.bars.count == 5)
   }
 
   @Test func `the step in the middle is drawn, everybody's spans within it`() throws {

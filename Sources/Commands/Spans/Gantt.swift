@@ -194,8 +194,8 @@ extension Gantt {
   package static func life(_ life: TrajectoryLife) -> Gantt {
     let first = life.hops.map(\.start).min() ?? 0
     let rows = life.hops.map { hop in
-      let duration = hop.end - hop.start
-      var note = SpanTime.words(duration)
+      var note = SpanTime.words(hop.nanoseconds)
+      if hop.parts.count > 1 { note += " in \(hop.parts.count) parts" }
       if hop.bar > 0 {
         note =
           hop.way.isSeparable
@@ -205,11 +205,11 @@ extension Gantt {
       let isWait = hop.name.hasPrefix("wait") || hop.name == SpanName.commitWait.text
       return Row(
         title: hop.name.replacing("_", with: " "), note: "\(note), \(hop.place)",
-        bars: [
+        bars: (hop.parts.isEmpty ? [hop.start..<max(hop.start, hop.end)] : hop.parts).map {
           Bar(
-            name: hop.place, start: hop.start - first, end: max(hop.start, hop.end) - first,
+            name: hop.place, start: $0.lowerBound - first, end: $0.upperBound - first,
             isWait: isWait)
-        ])
+        })
     }
     return Gantt(nanoseconds: life.nanoseconds, rows: rows, legend: true)
   }

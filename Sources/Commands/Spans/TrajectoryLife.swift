@@ -1,6 +1,7 @@
 // The life of one ticket's group, hop by hop, from an actor's asking to the end of the step that
 // trained on it. Hops within a process are as exact as its clock; one from a process to another has
-// a bar where their clocks are two.
+// a bar where their clocks are two. What is done again and again, as a pass for each pack of a
+// step, is one hop with a part for each.
 
 import Operations
 
@@ -13,7 +14,14 @@ package struct TrajectoryLife: Sendable {
     package var end: Int64
     /// Of its duration; 0 where both ends are of one clock.
     package var bar: Int64
+    /// What of it was spent, where it was left for something else meanwhile; else all.
+    package var parts: [Range<Int64>] = []
     package var way: OneWay { OneWay(nanoseconds: end - start, bar: bar) }
+
+    /// Together, where it has parts.
+    package var nanoseconds: Int64 {
+      parts.isEmpty ? end - start : parts.reduce(0) { $0 + Int64($1.count) }
+    }
   }
 
   package let ticket: Int
@@ -49,8 +57,17 @@ package struct TrajectoryLife: Sendable {
     func add(_ name: String, _ placed: RunSpans.Placed) {
       add(name, placed.process, placed.start, placed.end)
     }
+    var places: [SpanName: Int] = [:]
+    func addPart(_ part: RunSpans.Placed) {
+      if let place = places[part.span.name] {
+        hops[place].join(part.start, part.end)
+      } else {
+        places[part.span.name] = hops.count
+        add(part.span.name.text, part)
+      }
+    }
     add("ask for a ticket", asked)
-    for part in index.work(of: rollout) { add(part.span.name.text, part) }
+    index.work(of: rollout).forEach(addPart)
     add("send queue", queue)
     add(
       "wire", "\(queue.process) to replay", queue.end, receive.start, bar: queue.bar + receive.bar)
@@ -65,10 +82,18 @@ package struct TrajectoryLife: Sendable {
     }
     add("wait for the lease", "replay", sync.end, queued.end)
     add("wire", "replay to learner", queued.end, fetch.start, bar: queued.bar + fetch.bar)
-    for phase in phases { add(phase.span.name.text, phase) }
+    phases.forEach(addPart)
     self.ticket = ticket
     step = queued.span.amount
     self.hops = hops
+  }
+}
+
+extension TrajectoryLife.Hop {
+  fileprivate mutating func join(_ start: Int64, _ end: Int64) {
+    if parts.isEmpty { parts = [self.start..<max(self.start, self.end)] }
+    parts.append(start..<max(start, end))
+    self.end = max(self.end, end)
   }
 }
 
