@@ -163,10 +163,15 @@ extension Histogram {
 }
 
 extension [Histogram] {
-  /// The percentiles that matter, each once a repeat.
+  /// Each once a repeat, but for the percentile that takes all of them together, and their count.
   fileprivate func figures(_ what: String) -> [BenchFigure] {
-    [("p50", 0.5), ("p99", 0.99), ("max", 1.0)].map { name, share in
+    var all = Histogram()
+    forEach { all.merge($0) }
+    return [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)].map { name, share in
       BenchFigure("\(what), \(name)", "ms", map { $0.milliseconds(share) })
-    }
+    } + [
+      BenchFigure("\(what), p99.9 of all", "ms", [all.milliseconds(0.999)]),
+      BenchFigure("\(what), count", "", [Double(all.count)]),
+    ]
   }
 }

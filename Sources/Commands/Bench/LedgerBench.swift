@@ -1,6 +1,9 @@
 // forage bench ledger: groups a second that replay acknowledges, each of them on the disk by then,
 // from several actors at once. Tickets are taken and messages made before the clock starts, so what
 // is measured is replay: reading, checking, one FULL commit for many groups, acknowledging.
+//
+// Replay multiplies nothing, so that of the machine's limits the memory's is the one it has a share
+// of: each byte of a group counted once, though it is received, digested and written.
 
 import Digests
 import Documents
@@ -46,13 +49,14 @@ struct LedgerBench {
     BenchProgress.say("making \(groups) groups of \(size(new: new)) bytes, \(repeats) times")
     let replay = try BenchReplay(
       in: parent, settings: try settings(total: groups * repeats, new: new))
+    let limits = MachineLimits(threads: Machine.coreCount)
     var rates: [Double] = []
     for index in 0..<repeats {
-      let seconds = try race(replay, first: index * groups, new: new)
+      let seconds = try limits.around { try race(replay, first: index * groups, new: new) }
       rates.append(Double(groups) / seconds)
       BenchProgress.repeated(index, of: repeats, "\(BenchNumber.text(rates[index])) groups/s")
     }
-    return report(rates, groupBytes: size(new: new))
+    return report(rates, limits, groupBytes: size(new: new))
   }
 
   /// Seconds until the last of `groups` groups is acknowledged.
@@ -133,9 +137,14 @@ struct LedgerBench {
       ])
   }
 
-  private func report(_ rates: [Double], groupBytes: Int) -> BenchReport {
+  private func report(
+    _ rates: [Double], _ limits: MachineLimits, groupBytes: Int
+  ) -> BenchReport {
     let rate = BenchFigure("acknowledged", "groups/s", rates)
     let volume = BenchFigure("written", "MB/s", rates.map { $0 * Double(groupBytes) / 1e6 })
+    let memory = BenchFigure(
+      "of the memory limit", "%",
+      zip(rates, limits.bytes).map { 100 * $0 * Double(groupBytes) / $1 })
     return BenchReport(
       what: "ledger",
       settings: [
@@ -143,8 +152,9 @@ struct LedgerBench {
         ("group_bytes", .integer(groupBytes)), ("in_flight", .integer(Self.window)),
         ("folder", .string(parent)),
       ],
-      figures: [rate, volume],
+      figures: [rate, volume] + limits.figures + [memory],
       sentence: "Replay takes \(rate.text) of \(BenchNumber.text(Double(groupBytes))) bytes from "
-        + "\(actors) actors, each acknowledged once a FULL commit has it on the disk of \(parent).")
+        + "\(actors) actors, each acknowledged once a FULL commit has it on the disk of \(parent): "
+        + "\(BenchNumber.percent(memory.median / 100)) of the memory's speed, measured beside it.")
   }
 }

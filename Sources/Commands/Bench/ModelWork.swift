@@ -61,6 +61,13 @@ package struct ModelWork {
     return Double(groups) * (4 * pass + Double(1 + branches) * headPerRow)
   }
 
+  /// What a step in `passes` packs moves at the least, beside activations, which a cache may hold:
+  /// each pass reads the weights for both forwards and for the backward, and adds to the gradients;
+  /// the optimizer reads these and reads and writes the weights and two moments.
+  package func stepBytes(passes: Int) -> Double {
+    (Double(passes) * (3 + 2) + 1 + 2 * 3) * weightBytes
+  }
+
   /// Positions attended to by `rows` rows that follow `start` others: each sees itself too.
   private static func contexts(after start: Int, rows: Int) -> Int {
     rows * start + rows * (rows + 1) / 2

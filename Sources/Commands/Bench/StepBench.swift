@@ -1,5 +1,5 @@
 // forage bench step: one GRPO step of the learner on made groups, from trajectories to new weights,
-// with its phases and its share of the machine's arithmetic.
+// with its phases and its shares of the machine's arithmetic and of its memory's speed.
 
 import Digests
 import Documents
@@ -74,15 +74,22 @@ struct StepBench {
   }
 
   private func report(_ reports: [PhaseReport], _ limits: MachineLimits) -> BenchReport {
-    let flops = ModelWork(model.configuration).step(
-      groups: groups, completions: completions, prompt: prompt, new: new)
+    let work = ModelWork(model.configuration)
+    let flops = work.step(groups: groups, completions: completions, prompt: prompt, new: new)
+    let rows = groups * (prompt + completions * (new - 1))
+    let bytes = work.stepBytes(passes: (rows + microbatch - 1) / microbatch)
     let tokens = Double(groups * completions * new)
     let seconds = BenchFigure("step", "s", reports.map(\.wallSeconds))
     let rate = BenchFigure("trained", "tokens/s", reports.map { tokens / $0.wallSeconds })
     let share = BenchFigure(
       "of the GEMM limit", "%", zip(reports, limits.flops).map { 100 * flops / $0.wallSeconds / $1 }
     )
-    let bound = BenchFigure("the limit allows", "s", limits.flops.map { flops / $0 })
+    let memory = BenchFigure(
+      "of the memory limit", "%",
+      zip(reports, limits.bytes).map { 100 * bytes / $0.wallSeconds / $1 })
+    let bound = BenchFigure(
+      "the limits allow", "s",
+      zip(limits.flops, limits.bytes).map { max(flops / $0, bytes / $1) })
     let phases = reports[0].phases.map(\.name).map { name in
       BenchFigure(
         "phase \(name)", "% of the step",
@@ -99,10 +106,10 @@ struct StepBench {
         ("prompt", .integer(prompt)), ("new", .integer(new)), ("microbatch", .integer(microbatch)),
         ("gflop", .number(flops / 1e9)),
       ],
-      figures: [seconds, rate] + phases + limits.figures + [share, bound],
+      figures: [seconds, rate] + phases + limits.figures + [share, memory, bound],
       sentence: "A step on \(groups) groups of \(completions) completions takes \(seconds.text), "
-        + "\(BenchNumber.percent(share.median / 100)) of the machine's arithmetic as measured "
-        + "beside it"
+        + "\(BenchNumber.percent(share.median / 100)) of the machine's arithmetic and "
+        + "\(BenchNumber.percent(memory.median / 100)) of its memory's speed, measured beside it"
         + (longest.map { "; most of it, \(BenchNumber.text($0.median)) %, is in \($0.name)" } ?? "")
         + ".")
   }

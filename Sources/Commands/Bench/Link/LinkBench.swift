@@ -210,8 +210,11 @@ struct LinkRow {
   let bytes: Int
   /// Milliseconds.
   var median: [Double] = []
+  var p90: [Double] = []
   var p99: [Double] = []
   var greatest: [Double] = []
+  /// Of all repeats together.
+  var trips = Histogram()
   /// MB/s.
   var there: [Double] = []
   var back: [Double] = []
@@ -221,7 +224,9 @@ struct LinkRow {
   }
 
   mutating func note(_ trips: Histogram) {
+    self.trips.merge(trips)
     median.append(Double(trips.percentile(0.5)) / 1e6)
+    p90.append(Double(trips.percentile(0.9)) / 1e6)
     p99.append(Double(trips.percentile(0.99)) / 1e6)
     greatest.append(Double(trips.greatest) / 1e6)
   }
@@ -234,8 +239,14 @@ struct LinkRow {
 
   func figures(prefix: String) -> [BenchFigure] {
     let parts: [(String, String, [Double])] = [
-      ("round trip p50", "ms", median), ("round trip p99", "ms", p99),
-      ("round trip max", "ms", greatest), ("there", "MB/s", there), ("back", "MB/s", back),
+      ("round trip p50", "ms", median), ("round trip p90", "ms", p90),
+      ("round trip p99", "ms", p99), ("round trip max", "ms", greatest),
+      (
+        "round trip p99.9 of all", "ms",
+        trips.count == 0 ? [] : [Double(trips.percentile(0.999)) / 1e6]
+      ),
+      ("round trips", "", trips.count == 0 ? [] : [Double(trips.count)]),
+      ("there", "MB/s", there), ("back", "MB/s", back),
     ]
     return parts.filter { !$0.2.isEmpty }.map {
       BenchFigure("\(prefix)\(transport) \(what) \($0.0)", $0.1, $0.2)

@@ -1,8 +1,10 @@
 // forage bench loop CONFIG: what bounds a run of these settings, and what one more actor or another
 // link would bring. A few steps with one actor give the parts, a few with as many as there are
-// cores say how much cores get in each other's way; the rest is the model's.
+// cores say how much cores get in each other's way; the rest is the model's. The runs are made in
+// the folder this is started in, on the disk of a run started there: a commit waits for that disk.
 
 import Documents
+import Glibc
 import Operations
 
 struct LoopBench {
@@ -13,6 +15,8 @@ struct LoopBench {
   private let link: LoopLink
   private let linkText: String?
   private let settings: RunSettings
+  /// Threads and cores as `forage run` would give them.
+  private let plan: RunForecast.Plan
 
   init(_ arguments: Arguments) throws {
     guard let config = arguments.positional(1) else {
@@ -22,11 +26,12 @@ struct LoopBench {
     self.config = config
     overrides = arguments.overrides
     settings = try RunSettings.load(path: config, overrides: overrides)
-    guard settings.replay.mode != .offline else {
+    guard let plan = RunForecast.Plan(settings) else {
       throw Failure(
         "measure the loop of", on: config, happened: "an offline run has no actors",
         remedy: "name a run of mode buffer or replay", exitCode: .settings)
     }
+    self.plan = plan
     linkText = arguments.value("link")
     var bandwidth = Double.infinity
     if let linkText {
@@ -40,18 +45,18 @@ struct LoopBench {
   }
 
   func run(repeats: Int) throws -> BenchReport {
-    let folder = try BenchFolder(in: "/tmp")
+    let folder = try BenchFolder(in: access(".", W_OK) == 0 ? "." : "/tmp")
     let signals = try SignalWatch()
-    let threads = max(1, settings.actor.threads)
+    let threads = plan.actorThreads
     BenchProgress.say("\(repeats) steps of \(config) with one actor of \(threads) threads")
     let alone = try LoopTrial(
       config, overrides: overrides, actors: 1, actorThreads: threads, steps: repeats,
       folder: "\(folder.path)/alone", signals: signals)
-    let crowd = max(1, Machine.coreCount / threads)
+    let crowd = max(1, plan.cores / threads)
     var parallelism = Double(threads)
     if crowd > 1 {
       BenchProgress.say(
-        "\(repeats) steps with \(crowd) actors, which share \(Machine.coreCount) cores")
+        "\(repeats) steps with \(crowd) actors, which share \(plan.cores) cores")
       // The same first model, without the warm start that made it.
       let model = RunFolder("\(folder.path)/alone").initialModel
       let together = try LoopTrial(
@@ -84,7 +89,7 @@ struct LoopBench {
       batchSeconds: batch, swapSeconds: swap, fetchSeconds: fetch,
       waitSeconds: max(0, median(trial.steps) - known), learnerSeconds: learner,
       actorThreads: trial.actorThreads,
-      learnerThreads: settings.learner.threads > 0 ? settings.learner.threads : Machine.coreCount,
+      learnerThreads: plan.learnerThreads,
       parallelism: parallelism, groupBytes: median(trial.leaseBytes) / Double(groups),
       versionBytes: median(trial.versionBytes))
   }
@@ -102,6 +107,9 @@ struct LoopBench {
       BenchFigure("fetch of a version", "s", trial.fetches),
       BenchFigure("swap of a version", "s", trial.swaps.isEmpty ? [0] : trial.swaps),
       BenchFigure("other waits", "s", [parts.waitSeconds]),
+      BenchFigure(
+        "checkpoint, each \(settings.learner.checkpointEvery) steps", "s",
+        trial.checkpoints.isEmpty ? [0] : trial.checkpoints),
       BenchFigure("version", "MB", trial.versionBytes.map { $0 / 1e6 }),
       BenchFigure("group", "kB", trial.leaseBytes.map { $0 / 1e3 / Double(parts.groups) }),
       BenchFigure("threads' worth of the cores", "", [parts.parallelism]),

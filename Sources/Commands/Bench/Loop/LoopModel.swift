@@ -32,8 +32,9 @@
 // bound it, all that is done takes longer by one factor and nobody waits more for that: T is then
 // what it would be but for the cores.
 //
-// What it leaves out: a second host's other speed, replay's own core (it uses little), and the
-// spread of a step's tokens, whose median stands for all.
+// What it leaves out: a second host's other speed, replay's own core (it uses little), the spread
+// of a step's tokens, whose median stands for all, and checkpoints: a step in so many is longer by
+// one, which stands beside the forecast.
 
 package struct LoopParts {
   /// B.

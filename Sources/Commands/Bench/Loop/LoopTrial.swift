@@ -23,6 +23,8 @@ struct LoopTrial {
   private(set) var swaps: [Double] = []
   private(set) var fetches: [Double] = []
   private(set) var versionBytes: [Double] = []
+  /// Seconds, one a checkpoint: the last step writes one.
+  private(set) var checkpoints: [Double] = []
   /// Of a step's groups.
   private(set) var leaseBytes: [Double] = []
 
@@ -44,9 +46,11 @@ struct LoopTrial {
     let child = try ChildProcess(
       "\(try Programs.folder())/forage", words, output: .append(log), error: .append(log))
     let deadline = Deadline.after(seconds: Self.longestSeconds)
+    var progress = TrialProgress(RunFolder(folder), steps: steps + Self.warmSteps)
     var exit: ChildExit?
     while exit == nil {
       exit = child.wait(deadline: .after(seconds: 0.2))
+      progress.tell()
       if exit == nil, signals.isStopping || deadline.hasPassed {
         _ = child.stop(deadline: .after(seconds: 20))
         throw Failure(
@@ -95,6 +99,7 @@ struct LoopTrial {
       waits[span.id, default: 0] += span.duration
     }
     var begin = Int64.max
+    checkpoints += log.spans.filter { $0.name == .checkpoint }.map { Self.seconds($0.duration) }
     for span in log.spans where span.name == .step && span.id >= Self.warmSteps {
       begin = min(begin, span.start)
       steps.append(Self.seconds(span.duration))
@@ -136,5 +141,33 @@ struct LoopTrial {
       batches.append(batch.seconds)
       if batch.tokens > 0 { rates.append(Double(batch.tokens) / batch.seconds) }
     }
+  }
+}
+
+/// What is heard of a trial while it goes.
+private struct TrialProgress {
+  private static let seconds = 10.0
+
+  private let steps: Int
+  private var reader: MetricsReader
+  private var state: RunState
+  private var next = Deadline.after(seconds: seconds)
+  private let began = MonotonicClock.now
+
+  init(_ run: RunFolder, steps: Int) {
+    self.steps = steps
+    reader = MetricsReader(path: run.metrics)
+    state = RunState(name: run.name, steps: steps)
+  }
+
+  /// A line on standard error, now and then.
+  mutating func tell() {
+    guard next.hasPassed else { return }
+    next = .after(seconds: Self.seconds)
+    if let records = try? reader.read() { state.take(records) }
+    let elapsed = RunView.clock(MonotonicClock.seconds(since: began))
+    BenchProgress.say(
+      state.step == 0
+        ? "  preparing the run, for \(elapsed)" : "  step \(state.step) of \(steps) at \(elapsed)")
   }
 }
