@@ -56,10 +56,19 @@ package struct GroupJudge: Sendable {
     let number = sampled.key.purpose == .train ? sampled.key.number : -1
     let began = MonotonicClock.now
     var trajectories: [Trajectory] = []
+    var names: Set<String> = [Verdict.invalidPart]
     for completion in sampled.completions {
       guard turn() else { return nil }
-      trajectories.append(
-        Trajectory(completion: completion, verdict: judge(sampled.exercise, completion)))
+      var verdict = judge(sampled.exercise, completion)
+      let all = names.union(verdict.parts.map(\.part))
+      if all.count > WireLimits.maximumRewardNames {
+        verdict = .invalid(
+          "with this one the group's verdicts have \(all.count - 1) names of parts, at most "
+            + "\(WireLimits.maximumRewardNames - 1)")
+      } else {
+        names = all
+      }
+      trajectories.append(Trajectory(completion: completion, verdict: verdict))
     }
     let judgedAt = MonotonicClock.now
     strand.span(.verify, id: number, from: began, to: judgedAt)

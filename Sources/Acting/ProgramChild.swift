@@ -40,18 +40,23 @@ package final class ProgramChild: LineProgram {
         return .success(try receive(from: child, &state.rest, deadline))
       } catch {
         // What it may still say belongs to a line that is given up.
-        state.child?.killGroup()
-        state.child = nil
-        state.rest = []
+        giveUp(&state)
         return .failure(error)
       }
     }
   }
 
-  private func running(_ state: inout State) throws(LineProgramFailure) -> ChildProcess {
-    if let child = state.child, child.poll() == nil { return child }
+  package func reject() { state.withLock { giveUp(&$0) } }
+
+  private func giveUp(_ state: inout State) {
+    state.child?.killGroup()
     state.child = nil
     state.rest = []
+  }
+
+  private func running(_ state: inout State) throws(LineProgramFailure) -> ChildProcess {
+    if let child = state.child, child.poll() == nil, isSilent(child, state.rest) { return child }
+    giveUp(&state)
     do {
       let child = try ChildProcess(
         plan.words[0], Array(plan.words.dropFirst()), output: .pipe, takesInput: true)
@@ -60,6 +65,12 @@ package final class ProgramChild: LineProgram {
     } catch {
       throw LineProgramFailure(error.description)
     }
+  }
+
+  /// What a program says unasked would be taken for its next answer, and that for the one after.
+  private func isSilent(_ child: ChildProcess, _ rest: [UInt8]) -> Bool {
+    guard let descriptor = child.outputDescriptor else { preconditionFailure("no output") }
+    return rest.isEmpty && Descriptor.waitReadable([descriptor], deadline: .now).isEmpty
   }
 
   private func send(

@@ -9,6 +9,9 @@ import Wire
 
 /// What a step's line is made from.
 struct StepRecord {
+  /// Parts of rewards that a line tells of, and bytes of a name among them.
+  private static let (maximumParts, partNameBytes) = (64, 64)
+
   var step: Int
   /// Of the run: a group of another one, which an offline run learns from, has no lag here.
   var lineage: String
@@ -72,7 +75,10 @@ struct StepRecord {
         parts.append((part.part, Double(part.value)))
       }
     }
-    for part in parts { add("rewards/\(part.name)/mean", part.sum / total) }
+    // Actors may name as many as they like, and a line of metrics has an end.
+    for part in parts.prefix(Self.maximumParts) where part.name.utf8.count <= Self.partNameBytes {
+      add("rewards/\(part.name)/mean", part.sum / total)
+    }
     add("accuracy/strict", Double(trajectories.count { $0.verdict.isStrictlyCorrect }) / total)
     add("accuracy/lenient", Double(trajectories.count { $0.verdict.isLenientlyCorrect }) / total)
     add("accuracy/completed", Double(trajectories.count { $0.isCompletedCorrect }) / total)

@@ -3,6 +3,7 @@
 import Acting
 import Documents
 import Experience
+import Glibc
 import Operations
 import Tasks
 import Testing
@@ -62,6 +63,10 @@ import Testing
     ("read -r line; echo '{\"rewards\":1,\"strict\":true}'", "reward"),
     ("read -r line; echo '{\"reward\":1e30,\"strict\":true}'", "reward"),
     ("read -r line; echo '{\"reward\":1,\"strict\":true,\"valid\":false}'", "invalid"),
+    (
+      "read -r line; printf '{\"parts\":{\"%0100d\":1},\"strict\":true}\\n' 1",
+      "a name of 100 bytes, at most 64"
+    ),
   ])
   func `a program that gives no verdict gives an invalid one, never a 0`(
     script: String, part: String
@@ -76,6 +81,32 @@ import Testing
     let plan = LineProgramPlan(words: ["/nowhere/judge"], seconds: 1, maximumBytes: 64)
     let verdict = verdict(Judge(CommandVerifier(ProgramChild(plan))))
     #expect(!verdict.isValid && verdict.reason.contains("/nowhere/judge"))
+  }
+
+  @Test func `what a program says beside its verdicts shifts none of them`() {
+    // The second completion's verdict comes after a stray line; the third's has one behind it.
+    let judge = judge(
+      """
+      n=0
+      \(Self.loop) n=$((n + 1))
+        case "$line" in *'"completion":"noisy"'*) echo "warning: slow"; esac
+        case "$line" in
+          *'"completion":"right"'*|*'"completion":"trailed"'*) echo '{"reward":1,"strict":true}' ;;
+          *) echo '{"reward":0,"strict":false}' ;;
+        esac
+        case "$line" in *'"completion":"trailed"'*) echo "by the way" ;; esac
+      done
+      """)
+    #expect(verdict(judge, "right").reward == 1)
+    #expect(!verdict(judge, "noisy").isValid)
+    #expect(verdict(judge, "right").reward == 1)
+    #expect(verdict(judge, "wrong").reward == 0)
+    #expect(verdict(judge, "trailed").reward == 1)
+    // The line behind it is on its way by now: a moment, and it is there.
+    usleep(200_000)
+    let next = verdict(judge, "wrong")
+    #expect(next.isValid && next.reward == 0)
+    #expect(verdict(judge, "right").reward == 1)
   }
 
   @Test func `after a failure the next line goes to a fresh program`() {

@@ -14,6 +14,9 @@ public protocol LineProgram: Sendable {
   var seconds: Double { get }
   /// The answer to a line, without its newline; a failure in words where none came in time.
   func answer(_ line: [UInt8]) -> Result<[UInt8], LineProgramFailure>
+  /// The last answer was none. What the program still says can be of any line: the next one goes to
+  /// a fresh program.
+  func reject()
 }
 
 /// Why a program gave no answer.
@@ -50,6 +53,8 @@ public struct CommandVerifier: Verifier {
   static let maximumParts = 32
   /// A reward beyond it is a mistake of the program's.
   static let largestReward = 1e6
+  /// UTF-8 bytes of a part's name: it heads a column of metrics.
+  static let maximumNameBytes = 64
 
   private let program: any LineProgram
 
@@ -64,6 +69,7 @@ public struct CommandVerifier: Verifier {
       do {
         return try finding(line)
       } catch {
+        program.reject()
         return .invalid("the program's answer: \(error.problem)")
       }
     }
@@ -91,6 +97,10 @@ public struct CommandVerifier: Verifier {
     }
     guard !parts.contains(where: { $0.name == Verdict.invalidPart || $0.name.isEmpty }) else {
       throw fields.error("parts", "\"\(Verdict.invalidPart)\" and \"\" name no part")
+    }
+    if let long = parts.first(where: { $0.name.utf8.count > Self.maximumNameBytes }) {
+      throw fields.error(
+        "parts", "a name of \(long.name.utf8.count) bytes, at most \(Self.maximumNameBytes)")
     }
     let strict = try fields.bool("strict")
     let lenient = try fields.bool("lenient", default: strict)
