@@ -73,7 +73,7 @@ public final class Learner {
     timeLimit = parts.end
     limits = GroupLimits(
       groupSize: settings.sampling.groupSize,
-      maximumPromptTokens: taker.trainer.policy.configuration.maximumPositions,
+      maximumPositions: taker.trainer.policy.configuration.maximumPositions,
       maximumNewTokens: settings.sampling.maximumNewTokens,
       vocabularySize: taker.trainer.policy.configuration.vocabularySize)
   }
@@ -287,6 +287,8 @@ public final class Learner {
   /// Weights and moments stand at the last commit, whatever was under way: `train` changes them in
   /// its last phase only, and a step that was not committed is taken again.
   private func checkpointBeforeStopping() throws {
+    // What was waited for before, a peer perhaps, is not what is waited for now.
+    strand.use("the disk: the checkpoint before stopping")
     let names = try checkpoints.names()
     let known = names.first.flatMap { try? checkpoints.readState($0) }
     guard known?.chain != taker.chain else { return }
@@ -311,8 +313,12 @@ public final class Learner {
   // MARK: - A full disk
 
   static func isDiskFull(_ error: any Error) -> Bool {
-    let number = (error as? Failure)?.number ?? StorageFault.number(of: error)
-    return number.map(SystemError.isDiskFull) ?? false
+    number(of: error).map(SystemError.isDiskFull) ?? false
+  }
+
+  /// What the system said, whoever of the two rooms that write passed it on.
+  private static func number(of error: any Error) -> Int32? {
+    (error as? Failure)?.number ?? StorageFault.number(of: error)
   }
 
   /// What a model folder could not write or fsync ends the process with the status of storage.
@@ -335,7 +341,7 @@ public final class Learner {
         return try write()
       } catch {
         guard Self.isDiskFull(error) else {
-          if StorageFault.number(of: error) == ENOENT { try askWhoLearns() }
+          if Self.number(of: error) == ENOENT { try askWhoLearns() }
           throw Self.storageFailure(error, what)
         }
         if !isSaid { log.warning("\(error); waiting for the disk to have room") }
@@ -354,6 +360,8 @@ public final class Learner {
       _ = try link.ask { .lease(LeaseRequest(step: self.version.number, epoch: $0)) }
     } catch let refusal as Refusal where refusal.code == .fenced {
       throw refusal
+    } catch let stop as StopRequested {
+      throw stop
     } catch {
       log.warning("\(error)")
     }

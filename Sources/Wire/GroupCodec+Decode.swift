@@ -19,6 +19,7 @@ extension TrajectoryGroup {
     let prompt = try columns.integers("prompt", count: try columns.count(of: "prompt"))
     try Self.check(prompt: prompt, limits)
     let completions = try Self.completions(columns, groupSize, tokenCount, limits)
+    try Self.check(prompt: prompt, fits: completions, limits)
     let verdicts = try Self.verdicts(
       columns, names: try head.rewardNames(), lengths: completions.map(\.tokens.count))
     let version = try head.version()
@@ -50,10 +51,25 @@ extension TrajectoryGroup {
   private static func check(prompt: [Int32], _ limits: GroupLimits?) throws(Refusal) {
     guard !prompt.isEmpty else { throw invalid("a prompt without tokens") }
     guard let limits else { return }
-    guard prompt.count <= limits.maximumPromptTokens else {
-      throw invalid("a prompt of \(prompt.count) tokens, at most \(limits.maximumPromptTokens)")
+    guard prompt.count <= limits.maximumPositions else {
+      throw invalid("a prompt of \(prompt.count) tokens, at most \(limits.maximumPositions)")
     }
     try check(tokens: prompt, of: "prompt", limits)
+  }
+
+  /// A longer one would be beyond what the learner's forward pass has room for.
+  private static func check(
+    prompt: [Int32], fits completions: [Completion], _ limits: GroupLimits?
+  ) throws(Refusal) {
+    guard let limits else { return }
+    for (sample, completion) in completions.enumerated() {
+      let positions = prompt.count + completion.tokens.count - 1
+      guard positions <= limits.maximumPositions else {
+        throw invalid(
+          "completion \(sample) ends at position \(positions), the model has "
+            + "\(limits.maximumPositions)")
+      }
+    }
   }
 
   private static func check(
@@ -106,6 +122,13 @@ extension TrajectoryGroup {
     let reasons = try reasons(columns, groupSize)
     let strict = try columns.flags("strict", count: groupSize)
     let lenient = try columns.flags("lenient", count: groupSize)
+    for (sample, parts) in parts.enumerated() {
+      let reward = parts.reduce(0) { $0 + $1.value }
+      guard abs(reward) <= WireLimits.maximumReward else {
+        throw invalid(
+          "the reward of sample \(sample) is \(reward), at most \(WireLimits.maximumReward)")
+      }
+    }
     return (0..<groupSize).map { sample in
       Verdict(
         parts: parts[sample], reason: reasons[sample], isStrictlyCorrect: strict[sample],

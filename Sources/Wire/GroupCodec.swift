@@ -20,15 +20,16 @@ import Safetensors
 public struct GroupLimits: Equatable, Sendable {
   /// Exactly this many trajectories.
   public var groupSize: Int
-  public var maximumPromptTokens: Int
+  /// Of the model: a prompt and each completion must fit, but for the last token, which nothing
+  /// follows.
+  public var maximumPositions: Int
   public var maximumNewTokens: Int
   /// Token ids lie in `0..<vocabularySize`.
   public var vocabularySize: Int
 
-  public init(groupSize: Int, maximumPromptTokens: Int, maximumNewTokens: Int, vocabularySize: Int)
-  {
+  public init(groupSize: Int, maximumPositions: Int, maximumNewTokens: Int, vocabularySize: Int) {
     self.groupSize = groupSize
-    self.maximumPromptTokens = maximumPromptTokens
+    self.maximumPositions = maximumPositions
     self.maximumNewTokens = maximumNewTokens
     self.vocabularySize = vocabularySize
   }

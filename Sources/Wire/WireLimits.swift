@@ -56,4 +56,6 @@ public enum WireLimits {
   public static let maximumTrajectories = 1 << 20
   /// The names of the parts a task's reward can have.
   public static let maximumRewardNames = 64
+  /// Either way, of one completion: its square and the sums of a batch stay finite in Float32.
+  public static let maximumReward: Float = 1e9
 }

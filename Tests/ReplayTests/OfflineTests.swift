@@ -170,7 +170,7 @@ import Wire
     let source = try source()
     let stock = try OfflineSource(source.path).stock(
       limits: GroupLimits(
-        groupSize: 2, maximumPromptTokens: 9, maximumNewTokens: 64, vocabularySize: 99),
+        groupSize: 2, maximumPositions: 72, maximumNewTokens: 64, vocabularySize: 99),
       temperature: 1)
     #expect(stock.count == 12)
     var entry = stock.groups[3]
@@ -183,7 +183,7 @@ import Wire
     let foreign = #expect(throws: Refusal.self) {
       _ = try OfflineSource(source.path).stock(
         limits: GroupLimits(
-          groupSize: 2, maximumPromptTokens: 9, maximumNewTokens: 64, vocabularySize: 4),
+          groupSize: 2, maximumPositions: 72, maximumNewTokens: 64, vocabularySize: 4),
         temperature: 1)
     }
     #expect(foreign?.sentence.contains("the vocabulary has 4") == true)

@@ -34,7 +34,7 @@ struct Plan {
   /// Every other pair of seeds; levels open within a few steps.
   let curriculum: CurriculumRules?
   let limits = GroupLimits(
-    groupSize: 2, maximumPromptTokens: 4, maximumNewTokens: 4, vocabularySize: 64)
+    groupSize: 2, maximumPositions: 7, maximumNewTokens: 4, vocabularySize: 64)
   let lineage = "line"
 
   init(seed: UInt64, random: inout SeededGenerator) {

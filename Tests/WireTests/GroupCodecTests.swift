@@ -40,7 +40,7 @@ import Wire
     let group = try TrajectoryGroup(
       decoding: bytes,
       limits: GroupLimits(
-        groupSize: 4, maximumPromptTokens: 16, maximumNewTokens: 3, vocabularySize: 5))
+        groupSize: 4, maximumPositions: 16, maximumNewTokens: 3, vocabularySize: 5))
     #expect(group.key == TicketKey(purpose: .train, number: 96))
     #expect(group.version == PolicyVersion(lineage: "lin", number: 3, digest: Samples.digest))
     #expect(group.prompt == [1, 2, 3])
@@ -151,7 +151,8 @@ import Wire
     let cases: [(WritableKeyPath<GroupLimits, Int>, Int, String)] = [
       (\.groupSize, 2, "3 trajectories, expected 2"),
       (\.groupSize, 4, "3 trajectories, expected 4"),
-      (\.maximumPromptTokens, 2, "a prompt of 3 tokens, at most 2"),
+      (\.maximumPositions, 2, "a prompt of 3 tokens, at most 2"),
+      (\.maximumPositions, 4, "completion 0 ends at position 5, the model has 4"),
       (\.maximumNewTokens, 2, "completion 0 has 3 tokens, expected 1 to 2"),
       (\.vocabularySize, 31, "token"),
     ]
@@ -161,6 +162,19 @@ import Wire
       let refusal = try refusal(limits: limits) { _ in }
       #expect(refusal?.code == .invalid)
       #expect(refusal?.sentence.contains(sentence) == true, "\(refusal?.sentence ?? "")")
+    }
+  }
+
+  @Test func `a reward that sums could not hold is invalid, whoever reads`() {
+    for value: Float in [3e38, -3e38, 2e9] {
+      var group = Samples.group
+      group.trajectories[0].verdict.parts = [0, 1].map {
+        RewardPart(position: $0, part: "answer", value: value)
+      }
+      let error = #expect(throws: Refusal.self) {
+        _ = try TrajectoryGroup(decoding: group.encoded(), limits: nil)
+      }
+      #expect(error?.code == .invalid && error?.sentence.contains("the reward of sample 0") == true)
     }
   }
 

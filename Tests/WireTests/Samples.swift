@@ -208,5 +208,5 @@ enum Samples {
     times: RolloutTimes(ticketNanoseconds: -1, sampledNanoseconds: 2, judgedNanoseconds: .max))
 
   static let limits = GroupLimits(
-    groupSize: 3, maximumPromptTokens: 3, maximumNewTokens: 3, vocabularySize: 32)
+    groupSize: 3, maximumPositions: 5, maximumNewTokens: 3, vocabularySize: 32)
 }

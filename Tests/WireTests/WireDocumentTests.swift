@@ -157,6 +157,7 @@ import Wire
       "maximumActors": WireLimits.maximumActors,
       "maximumTrajectories": WireLimits.maximumTrajectories,
       "maximumRewardNames": WireLimits.maximumRewardNames,
+      "maximumReward": Int(WireLimits.maximumReward),
       "maximumSpans": WireLimits.maximumSpans, "maximumSpanNames": WireLimits.maximumSpanNames,
       "maximumErrandRepeats": WireLimits.maximumErrandRepeats,
       "maximumErrandMilliseconds": WireLimits.maximumErrandMilliseconds,

@@ -26,7 +26,7 @@ enum OfflineCheck {
       stock = try source.stock(
         limits: GroupLimits(
           groupSize: settings.sampling.groupSize,
-          maximumPromptTokens: parts.configuration.maximumPositions,
+          maximumPositions: parts.configuration.maximumPositions,
           maximumNewTokens: settings.sampling.maximumNewTokens,
           vocabularySize: parts.configuration.vocabularySize),
         temperature: Float(settings.sampling.temperature))

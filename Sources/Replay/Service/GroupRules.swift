@@ -44,7 +44,7 @@ struct GroupRules {
       case .evaluate: settings.evaluation.samples
       }
     return GroupLimits(
-      groupSize: samples, maximumPromptTokens: model?.positions ?? settings.model.maximumPositions,
+      groupSize: samples, maximumPositions: model?.positions ?? settings.model.maximumPositions,
       maximumNewTokens: settings.sampling.maximumNewTokens,
       vocabularySize: model?.vocabulary ?? Int(Int32.max))
   }

@@ -12,7 +12,7 @@ enum Samples {
   static let train = TicketKey(purpose: .train, number: 96)
   static let evaluate = TicketKey(purpose: .evaluate(version: 7), number: 3)
   static let limits = GroupLimits(
-    groupSize: 3, maximumPromptTokens: 3, maximumNewTokens: 3, vocabularySize: 32)
+    groupSize: 3, maximumPositions: 5, maximumNewTokens: 3, vocabularySize: 32)
 
   static func trajectory(_ tokens: [Int32], reward: Float) -> Trajectory {
     Trajectory(

@@ -30,7 +30,7 @@ private enum GroupTallyProbe {
   static func fault(_ group: TrajectoryGroup, _ limits: GroupLimits) -> String? {
     let vocabulary = 0..<Int32(limits.vocabularySize)
     guard group.trajectories.count == limits.groupSize,
-      (1...limits.maximumPromptTokens).contains(group.prompt.count),
+      (1...limits.maximumPositions).contains(group.prompt.count),
       group.prompt.allSatisfy(vocabulary.contains)
     else { return "a group passed with another size, or a prompt out of range" }
     guard group.temperature.isFinite, (0...100).contains(group.temperature) else {
