@@ -208,6 +208,17 @@ enum Tampering {
     #expect(throws: LedgerError.self) { _ = try open() }
   }
 
+  @Test func `a name with a NUL in it is read as it was written`() throws {
+    let store = try open()
+    try store.record(Self.epoch(1))
+    let group = Samples.group(Samples.train(0), version: Self.first, actor: "before\0after")
+    try store.write([.group(Samples.pending(group))])
+    let reread = try open()
+    #expect(try reread.group(Samples.train(0))?.blob == group.encoded())
+    #expect(try reread.history().groups[0] != nil)
+    #expect(try reread.history().dropped.isEmpty)
+  }
+
   @Test func `a damaged page is found when the ledger is opened`() throws {
     do {
       let store = try open()
@@ -226,8 +237,7 @@ enum Tampering {
     #expect(throws: LedgerError.self) { _ = try open() }
   }
 
-  @Test func `a torn last commit is dropped, a log that would lose commits is refused`() throws
-  {
+  @Test func `a torn last commit is dropped, a log that would lose commits is refused`() throws {
     let store = try open()
     try fill(store)
     let log = try Files.read("\(path)-wal")

@@ -146,7 +146,9 @@ final class Statement {
     case .null: return sqlite3_bind_null(handle, position)
     case .integer(let number): return sqlite3_bind_int64(handle, position, Int64(number))
     case .number(let number): return sqlite3_bind_double(handle, position, number)
-    case .text(let text): return sqlite3_bind_text(handle, position, text, -1, transient)
+    case .text(let text):
+      // With its length: a NUL is a character like any other.
+      return sqlite3_bind_text(handle, position, text, Int32(text.utf8.count), transient)
     case .blob(let bytes):
       return bytes.withUnsafeBytes {
         // A null pointer would bind NULL where an empty blob is meant.
@@ -213,7 +215,9 @@ final class Statement {
   func integer(_ column: Int) -> Int { Int(sqlite3_column_int64(handle, Int32(column))) }
   func number(_ column: Int) -> Double { sqlite3_column_double(handle, Int32(column)) }
   func text(_ column: Int) -> String {
-    sqlite3_column_text(handle, Int32(column)).map { String(cString: $0) } ?? ""
+    guard let start = sqlite3_column_text(handle, Int32(column)) else { return "" }
+    let count = Int(sqlite3_column_bytes(handle, Int32(column)))
+    return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }
   func blob(_ column: Int) -> [UInt8] {
     guard let start = sqlite3_column_blob(handle, Int32(column)) else { return [] }
