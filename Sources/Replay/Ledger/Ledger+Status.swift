@@ -133,14 +133,18 @@ extension Ledger {
     }
     // The reason is one for all actors: nobody waits for a ticket that another could have.
     let reason = parked.isEmpty ? "" : reasonNoTicket()
-    var edges = parked.prefix(256).map { edge($0.asker.peer, reason, $0.since) }
+    var edges: [Document] = []
     if let parkedLease {
       edges.append(edge(parkedLease.asker.peer, reasonNoLease(), parkedLease.since))
     }
-    return edges
+    edges += parked.prefix(256).map { edge($0.asker.peer, reason, $0.since) }
+    return Array(edges.prefix(fitting: Self.statusBytes) { $0 })
   }
 
-  /// One document a peer; the service adds what it counts of the connection.
+  /// Of the peers, and of the waits, in a status document, and of the actors in a lease: the
+  /// control frame that carries them has a mebibyte, and names and states are the peers' own.
+  private static let statusBytes = WireLimits.maximumControlBytes / 4
+
   /// How many peers of each role are here, none left out.
   var presentPeers: [(role: String, count: Int)] {
     Role.allCases.map { role in
@@ -148,16 +152,22 @@ extension Ledger {
     }
   }
 
+  /// One document a peer; the service adds what it counts of the connection. As many as a frame
+  /// holds: the learner first, then those who are here.
   package func peerStatus() -> [(peer: Peer, members: [(String, Document)])] {
     var held: [Peer: Int] = [:]
     for case .held(let peer, _) in book.states.values { held[peer, default: 0] += 1 }
     for evaluation in evaluations {
       for case .held(let peer, _) in evaluation.slots { held[peer, default: 0] += 1 }
     }
-    return peers.sorted {
-      ($0.value.role.rawValue, $0.value.name) < ($1.value.role.rawValue, $1.value.name)
+    func rank(_ peer: Peer, _ record: PeerRecord) -> Int {
+      peer == learner ? 0 : isPresent(record) ? 1 : 2
     }
-    .map { peer, record in
+    let shown = peers.sorted {
+      (rank($0.key, $0.value), $0.value.role.rawValue, $0.value.name)
+        < (rank($1.key, $1.value), $1.value.role.rawValue, $1.value.name)
+    }
+    .map { peer, record -> (peer: Peer, members: [(String, Document)]) in
       let beat = record.heartbeat
       let silent = Int((now - record.lastHeard) / 1_000_000)
       return (
@@ -182,11 +192,28 @@ extension Ledger {
         ]
       )
     }
+    return shown.prefix(fitting: Self.statusBytes, reserving: Self.connectionBytes) {
+      .object($0.members)
+    }
+    .sorted { Self.order($0.members).lexicographicallyPrecedes(Self.order($1.members)) }
+  }
+
+  /// What the service adds to a peer: five counts and the name of a key.
+  private static let connectionBytes = 512
+
+  /// By role, then by name.
+  private static func order(_ members: [(String, Document)]) -> [String] {
+    ["role", "name"].compactMap { key in
+      guard case .string(let text)? = members.first(where: { $0.0 == key })?.1.value else {
+        return nil
+      }
+      return text
+    }
   }
 
   /// By the actors' own heartbeats; the service adds the bytes.
   package func actorShares() -> [(peer: Peer, share: ActorShare)] {
-    peers.filter { $0.value.role == .actor && $0.value.heartbeat != nil }
+    let all = peers.filter { $0.value.role == .actor && $0.value.heartbeat != nil }
       .sorted { $0.value.name < $1.value.name }
       .map { peer, record in
         (
@@ -196,6 +223,13 @@ extension Ledger {
             idleMilliseconds: record.heartbeat!.idleMilliseconds, bytesReceived: 0)
         )
       }
+    return Array(
+      all.prefix(WireLimits.maximumActors).prefix(fitting: Self.statusBytes) {
+        .object([
+          ("name", .string($0.1.name)), ("counts", .array([.integer(.max), .integer(.max)])),
+          ("bytesReceived", .integer(.max)),
+        ])
+      })
   }
 
   /// For tests: both laws with every count taken again, and the lease held against its tickets.
@@ -227,5 +261,18 @@ extension Ledger {
       return "the lease reuses ticket \(fresh), which is not retired"
     }
     return nil
+  }
+}
+
+extension Collection {
+  /// The first elements whose documents, each with so much beside it, take at most so many bytes.
+  fileprivate func prefix(
+    fitting bytes: Int, reserving extra: Int = 64, _ document: (Element) -> Document
+  ) -> SubSequence {
+    var left = bytes
+    return prefix { element in
+      left -= JSON.writeBytes(document(element)).count + extra
+      return left >= 0
+    }
   }
 }

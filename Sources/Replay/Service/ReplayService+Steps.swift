@@ -14,6 +14,7 @@ extension ReplayService {
       noteFullDisk(error)
       return try feed(.notRecorded(busy("the disk is full")))
     }
+    noteRoom()
     try feed(.recorded)
   }
 

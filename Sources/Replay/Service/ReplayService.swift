@@ -396,8 +396,7 @@ package final class ReplayService {
     let isWritten = try isWritten(pending)
     noteCommit(from: began)
     if isWritten {
-      if isDiskFull { log.info("the disk has room again: groups are taken") }
-      isDiskFull = false
+      noteRoom()
       pending.removeAll(keepingCapacity: true)
       counters.commits += 1
       counters.groups += keys.count
@@ -448,6 +447,12 @@ package final class ReplayService {
   func noteFullDisk(_ error: LedgerError) {
     if !isDiskFull { log.warning("\(error); senders keep what they have until there is room") }
     isDiskFull = true
+  }
+
+  /// Something was written.
+  func noteRoom() {
+    if isDiskFull { log.info("the disk has room again: groups are taken") }
+    isDiskFull = false
   }
 
   func busy(_ why: String) -> Refusal {
