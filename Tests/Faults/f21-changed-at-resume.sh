@@ -32,6 +32,12 @@ while :; do
   refuses 78 "learner.learningRate from 0.001 to 0.0005" --learner.learningRate=5e-4
   refuses 78 "objective.beta" --objective.beta=0.5
   refuses 78 "follows from it" --run.seed=3 --allow-change run.seed
+  # While the run is under way elsewhere nothing of it is touched, whatever is allowed.
+  exec 9> "$work/one/locks/run.lock"
+  flock 9
+  refuses 84 "holds it" --learner.learningRate=5e-4 --allow-change learner.learningRate
+  cmp "$work/settings" "$work/one/settings.yaml" || fail "a run under way got other settings"
+  exec 9>&-
   edit 's/microbatchTokens: .*/microbatchTokens: 64/'
   refuses 78 "learner.microbatchTokens"
   edit 's/digits: 1/digits: 2/'

@@ -108,6 +108,9 @@ enum RunCommand: Command {
         happened: "CONFIG, --folder, --dry-run and --preflight belong to a new run",
         remedy: "give --resume with the settings to change, if any", exitCode: .usage)
     }
+    // Before anything of a run that may be under way is changed.
+    let isThere = RunFolder(folder).isRun || Files.exists(RunFolder(folder).ledger)
+    let lock = isThere ? try RunLock(run: RunFolder(folder), role: "run") : nil
     if try Resume.needsUpgrade(RunFolder(folder)) {
       try awaitOrphans(RunFolder(folder), session.signals)
       try Resume.upgrade(RunFolder(folder), say: say)
@@ -125,7 +128,7 @@ enum RunCommand: Command {
     let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
     try RunPages.check(settings)
     try checkKeys(settings.network)
-    return try carryOut(run, settings, session, allowance)
+    return try carryOut(run, settings, session, allowance, lock: lock)
   }
 
   /// A folder of keys that cannot serve is told before anything is made.
@@ -136,11 +139,11 @@ enum RunCommand: Command {
 
   private static func carryOut(
     _ run: RunFolder, _ settings: RunSettings, _ session: RunSession,
-    _ allowance: ResumeAllowance = .init()
+    _ allowance: ResumeAllowance = .init(), lock held: RunLock? = nil
   ) throws -> ExitCode {
     let began = MonotonicClock.now
     let signals = session.signals
-    let lock = try RunLock(run: run, role: "run")
+    let lock = try held ?? RunLock(run: run, role: "run")
     defer { withExtendedLifetime(lock) {} }
     let log = try Log("run", file: run.log("run"), standardError: false)
     let watchdog = try Watchdog(
