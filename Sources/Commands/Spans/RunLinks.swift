@@ -132,8 +132,8 @@ package struct RunLink: Sendable {
     let fetches = actor.spans.filter { $0.name == .fetchWeights }
     link.fetches = fetches.count
     link.fetchBytes = fetches.reduce(0) { $0 + $1.amount }
-    let time = fetches.reduce(Int64(0)) { $0 + $1.duration }
-    if time > 0 { link.fetchBytesPerSecond = Double(link.fetchBytes) / (Double(time) / 1e9) }
+    let time = fetches.reduce(0.0) { $0 + Double($1.duration) }
+    if time > 0 { link.fetchBytesPerSecond = Double(link.fetchBytes) / (time / 1e9) }
     return link
   }
 }

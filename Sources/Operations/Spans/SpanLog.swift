@@ -147,12 +147,17 @@ public struct SpanLog: Sendable {
     }
   }
 
+  /// Nanoseconds.
+  private static let longest = Int64(1) << 48
+
   package mutating func take(_ record: SpanRecord, _ head: Head) {
     let (name, thread) = (Int(record.name), Int(record.thread))
-    // A century, so that sums of a few cannot overflow.
-    let sane = Int64(0)...(1 << 61)
+    // Moments of a century; durations of three days, so that the sum of all that a file may hold
+    // does not overflow. What a clock is ahead stands where others have their number.
+    let moments = Int64(0)...(1 << 61)
     guard name < head.names.count, let known = head.names[name], thread < head.threads.count,
-      sane.contains(record.start), sane.contains(record.duration)
+      moments.contains(record.start), (0...Self.longest).contains(record.duration),
+      known != .clock || (-moments.upperBound...moments.upperBound).contains(Int64(record.id))
     else {
       dropped += 1
       return
