@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # fault: F19
-# claim: a hung thread of any role ends its process with status 80; one that waits is only named
-# seconds: 170
+# claim: a hung thread of any role ends its process with status 80; one that waits is only named;
+#   a run without a step ends with 80 and says who waits for whom, and steps taken again are steps
+# seconds: 205
 
 # A thread that could go on and does not is found by the watchdog of its process, which prints who
 # does what and the last events; the supervisor starts the process again, and the last weights are
@@ -80,6 +81,45 @@ wait_by_name() {
   rm -rf "$work/stopped"
 }
 
+# No step for stallSeconds, with every process alive: the run ends and says who is in the way.
+end_without_a_step() {
+  local status=0 job
+  "$forage" run "$config" --plain --folder "$work/stalled" "${options[@]}" --run.steps=400 \
+    --replay.ticketLeaseSeconds=3 --supervisor.hangSeconds=4 --supervisor.stallSeconds=5 \
+    > "$work/stalled.out" 2>&1 &
+  job=$!
+  wait_for_step stalled 5
+  kill -STOP "$(process_of stalled learner)"
+  wait $job || status=$?
+  [ $status = 80 ] || { cat "$work/stalled.out"; fail "a run without steps ended with $status"; }
+  grep -q "no step for 5.0 s; who waits for whom" "$work/stalled.out" \
+    && grep -q "learner \[stopped by a signal\]" "$work/stalled.out" || {
+    cat "$work/stalled.out"
+    fail "it does not say who is in the way"
+  }
+  trials=$((trials + 1))
+  rm -rf "$work/stalled"
+}
+
+# A learner that was killed takes its steps again for longer than stallSeconds: that is no stall.
+redo_for_long() {
+  local began
+  "$forage" run "$config" --plain --folder "$work/redone" "${options[@]}" --run.steps=70 \
+    --learner.groupsPerStep=64 --learner.checkpointEvery=1000 --evaluation.every=0 \
+    --replay.ticketLeaseSeconds=2 --supervisor.hangSeconds=2.5 --supervisor.stallSeconds=3 \
+    > "$work/redone.out" 2>&1 &
+  job=$!
+  wait_for_step redone 64
+  began=$(date +%s%N)
+  kill -KILL "$(process_of redone learner)"
+  wait $job || { cat "$work/redone.out"; fail "a long redo ended the run with status $?"; }
+  redo=$((($(date +%s%N) - began) / 1000000))
+  [ $redo -gt 3000 ] || fail "the redo took $redo ms: it shows nothing"
+  grep -q "learner .*starting it again" "$work/redone/logs/run.log" || fail "nobody was killed"
+  trials=$((trials + 1))
+  rm -rf "$work/redone"
+}
+
 round=0
 while :; do
   for strand in compute:$((40 + 7 * round)):actor sockets:$((60 + 11 * round)):actor \
@@ -90,8 +130,10 @@ while :; do
   done
   hang_supervisor $((100 + round))
   wait_by_name
+  end_without_a_step
+  redo_for_long
   round=$((round + 1))
   [ $SECONDS -lt $deadline ] || break
 done
 echo "measured: $trials trials; found after $patience s each time, the longest whole run" \
-  "with a hang took $slowest s"
+  "with a hang took $slowest s; a redo of $redo ms was no stall of 3 s"
