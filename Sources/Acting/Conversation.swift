@@ -64,8 +64,8 @@ package struct Conversation: Sendable {
     /// A hello unanswered this long is tried on a new socket.
     package var helloMilliseconds = 3_000
     /// Replay silent this long, heartbeats unanswered, is reconnected to. A heartbeat goes behind
-    /// the groups that are on their way, so that a large one on a thin link makes silence: each time
-    /// a connection ends so with groups unacknowledged, the next one is given twice as long.
+    /// the groups that are on their way, so that a large one on a thin link makes silence: each
+    /// time a connection ends so with groups unacknowledged, the next one is given twice as long.
     package var silenceMilliseconds = 10_000
     package var mostSilenceMilliseconds = 320_000
     /// Waiting this long without being able to work ends the actor.

@@ -278,8 +278,7 @@ import Testing
     let path = folder.file("x.lock")
     let child = try ChildProcess(
       "flock", ["--no-fork", path, "sh", "-c", "echo held; exec sleep 100"], output: .pipe)
-    var buffer = [UInt8](repeating: 0, count: 16)
-    #expect(read(child.outputDescriptor!, &buffer, 16) == 5)
+    #expect(try Descriptor.read(child.outputDescriptor!, count: 16, path: path).count == 5)
     #expect(throws: Failure.self) { try RunLock(path: path) }
     child.killGroup()
     _ = child.wait(deadline: .after(seconds: patience))
