@@ -20,11 +20,14 @@ import Wire
       history: history, at: 0)
   }
 
-  private func hello(_ role: Role, _ numericClass: String) -> Hello {
+  private func hello(
+    _ role: Role, _ numericClass: String, allowsOtherBuild: Bool = false
+  ) -> Hello {
     Hello(
       role: role, name: "x", numericClass: numericClass, version: Transcript.version(0),
       fingerprint: role == .learner
-        ? Fingerprint([.init(Fingerprint.numbers, numericClass)]) : Fingerprint())
+        ? Fingerprint([.init(Fingerprint.numbers, numericClass)]) : Fingerprint(),
+      allowsOtherBuild: allowsOtherBuild)
   }
 
   /// The code that an actor of the class hears to its hello; nil for a welcome.
@@ -34,12 +37,25 @@ import Wire
     return refusal.code
   }
 
-  @Test func `an actor is judged by the recorded class until the learner is back`() {
+  @Test func `until the learner is back, an actor of another class than the recorded one waits`() {
     var restarted = ledger(recorded: "one")
-    #expect(refusal(&restarted, "another") == .numericClass)
+    #expect(refusal(&restarted, "another") == .busy)
     #expect(refusal(&restarted, "one") == nil)
+    _ = restarted.handle(.hello(learner, hello(.learner, "one")), at: 0)
+    _ = restarted.handle(.recorded, at: 0)
+    #expect(refusal(&restarted, "another") == .numericClass)
     var asynchronous = ledger(lagMax: 1, recorded: "one")
     #expect(refusal(&asynchronous, "another") == nil)
+  }
+
+  @Test func `a run that goes on under another class, as meant, has actors of that class`() {
+    var moved = ledger(recorded: "one")
+    #expect(refusal(&moved, "another") == .busy)
+    let meant = hello(.learner, "another", allowsOtherBuild: true)
+    _ = moved.handle(.hello(learner, meant), at: 0)
+    _ = moved.handle(.recorded, at: 0)
+    #expect(refusal(&moved, "another") == nil)
+    #expect(refusal(&moved, "one") == .numericClass)
   }
 
   @Test func `one that came before any learner says hello again, and is judged by the learner's`() {

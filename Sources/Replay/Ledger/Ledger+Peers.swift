@@ -105,6 +105,14 @@ extension Ledger {
     // Synchronous runs promise weights that do not depend on who acts; between numeric classes bits
     // differ.
     if configuration.lagMax == 0, let known = learnersNumericClass, known != hello.numericClass {
+      guard learner != nil else {
+        // It may be about to come from another kind of processor, as it may if that is meant.
+        return refuse(
+          asker, .busy,
+          "\(hello.name) computes under \(hello.numericClass), and this run was computed under "
+            + "\(known): whether it may go on under another is the learner's to say, which has "
+            + "not said hello yet")
+      }
       return refuse(
         asker, .numericClass,
         "\(hello.name) computes under \(hello.numericClass), the learner under \(known); a "
