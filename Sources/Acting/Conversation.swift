@@ -64,8 +64,9 @@ package struct Conversation: Sendable {
     /// A hello unanswered this long is tried on a new socket.
     package var helloMilliseconds = 3_000
     /// Replay silent this long, heartbeats unanswered, is reconnected to. A heartbeat goes behind
-    /// the groups that are on their way, so that a large one on a thin link makes silence: each
-    /// time a connection ends so with groups unacknowledged, the next one is given twice as long.
+    /// the groups that are on their way, so that a large one on a thin link makes silence: while
+    /// there are any, it may last twice as long as the last one took to arrive, and twice as long
+    /// again after each connection that ended in silence.
     package var silenceMilliseconds = 10_000
     package var mostSilenceMilliseconds = 320_000
     /// Waiting this long without being able to work ends the actor.
@@ -110,6 +111,8 @@ package struct Conversation: Sendable {
   private var lastHeartbeat: Int
   /// Connections in a row that were given up in silence with groups on their way.
   private var silentConnections = 0
+  /// From sending to answer, of the group answered last.
+  private var deliveryMilliseconds = 0
   /// Since when no work is possible; nil while it is.
   private var stuckSince: Int?
   private var waitsFor: String
@@ -215,10 +218,18 @@ package struct Conversation: Sendable {
   }
 
   private var patienceMilliseconds: Int {
-    outbox.isEmpty
-      ? limits.silenceMilliseconds
-      : min(
-        limits.mostSilenceMilliseconds, limits.silenceMilliseconds << min(silentConnections, 16))
+    guard !outbox.isEmpty else { return limits.silenceMilliseconds }
+    let wanted =
+      max(limits.silenceMilliseconds, 2 * deliveryMilliseconds) << min(silentConnections, 16)
+    // What is silence for so long is no reason yet to give up.
+    let most = min(limits.mostSilenceMilliseconds, limits.giveUpMilliseconds / 2)
+    return max(limits.silenceMilliseconds, min(wanted, most))
+  }
+
+  /// Replay has answered to a group, whatever it said: it had arrived.
+  private mutating func noteArrival(sentAt: Int?, now: Int) {
+    silentConnections = 0
+    if let sentAt { deliveryMilliseconds = now - sentAt }
   }
 
   /// By when `advance` wants to be called again.
@@ -246,7 +257,7 @@ package struct Conversation: Sendable {
     case .wait(let wait):
       if wait.isFinished { actions.append(.finished) } else { answer(.wait(wait), id: envelope.id) }
     case .acknowledged(let key):
-      silentConnections = 0
+      noteArrival(sentAt: outbox.sentAt(key: key), now: now)
       outbox.acknowledge(key)
       held.remove(key)
       pump(now: now)
@@ -308,6 +319,7 @@ package struct Conversation: Sendable {
     case .anotherRun, .numericClass, .protocolVersion, .role:
       actions.append(.fail(.refused(refusal)))
     case _ where outbox.contains(id: id):
+      noteArrival(sentAt: outbox.sentAt(id: id), now: now)
       if let key = outbox.refuse(id: id, refusal, now: now) {
         held.remove(key)
         note(

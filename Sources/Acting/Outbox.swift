@@ -137,8 +137,15 @@ package struct Outbox: Sendable {
     backoff.reset()
   }
 
+  /// When the group that is on its way was sent; nil where none is.
+  package func sentAt(key: TicketKey) -> Int? {
+    entries.first { $0.group.key == key && $0.id != nil }?.sentAt
+  }
+
   /// Whether the id is that of a submission on its way.
   package func contains(id: Int) -> Bool { entries.contains { $0.id == id } }
+
+  package func sentAt(id: Int) -> Int? { entries.first { $0.id == id }?.sentAt }
 
   /// Replay refused the submission: returns the key when its group is dropped, nil when it stays.
   package mutating func refuse(id: Int, _ refusal: Refusal, now: Int) -> TicketKey? {

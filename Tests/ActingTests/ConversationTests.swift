@@ -247,6 +247,45 @@ struct ConversationTests {
     #expect(next == 81_000)
   }
 
+  @Test func `after a group that took long to arrive the next one is given its time at once`() {
+    var talk = Talk()
+    talk.join()
+    _ = talk.submit(1)
+    _ = talk.advance(to: 9_000)
+    // It arrived after nine seconds and was refused, and so would the next one take its time.
+    let second = Self.submissions(talk.submit(2))
+    _ = talk.hear(second[0].id - 1, .refused(Refusal(.stale, "old")))
+    talk.now = 25_000
+    _ = talk.hear(second[0].id, .acknowledged(Self.key(2)))
+    _ = talk.submit(3)
+    var next: Int?
+    for moment in stride(from: 25_500, through: 80_000, by: 500) where next == nil {
+      if talk.advance(to: moment).contains(.reconnect) { next = moment }
+    }
+    // Twice the 16 s that the second one took.
+    #expect(next == 25_000 + 32_000)
+  }
+
+  @Test func `no patience is so long that the actor gives up with it`() {
+    var talk = Talk(giveUp: 60_000)
+    talk.join()
+    _ = talk.submit(1)
+    var problem: Conversation.Problem?
+    var reconnections: [Int] = []
+    for moment in stride(from: 0, through: 200_000, by: 500) where problem == nil {
+      let actions = talk.advance(to: moment)
+      if actions.contains(.reconnect) { reconnections.append(moment) }
+      for action in actions {
+        if case .fail(let given) = action { problem = given }
+        if case .send(let envelope) = action, case .hello = envelope.body {
+          _ = talk.hear(envelope.id, .welcome(Self.welcome()))
+        }
+      }
+    }
+    #expect(problem == nil)
+    #expect(reconnections.prefix(4) == [10_000, 30_000, 60_000, 90_000])
+  }
+
   @Test func `a submission is sent again once it must have arrived, and not before`() {
     var talk = Talk()
     talk.join()
