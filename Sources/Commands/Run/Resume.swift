@@ -20,6 +20,23 @@ struct ResumeAllowance {
 }
 
 enum Resume {
+  /// Before anybody reads the ledger, unless a replay of an earlier session still writes it: it
+  /// has looked for itself.
+  static func auditLog(_ run: RunFolder) throws {
+    guard Files.exists(run.ledger), let lock = try? RunLock(run: run, role: "replay") else {
+      return
+    }
+    defer { withExtendedLifetime(lock) {} }
+    do {
+      try LedgerStore.auditLog(path: run.ledger)
+    } catch {
+      throw Failure(
+        "go on with", on: run.path, happened: "\(error)",
+        remedy: "what stands before the damage can be had without the log, whose commits are lost "
+          + "then: remove it", exitCode: .badInput)
+    }
+  }
+
   /// Whether the ledger is of an older release, or its making was cut short.
   static func needsUpgrade(_ run: RunFolder) throws -> Bool {
     guard Files.exists(run.ledger) else { return false }

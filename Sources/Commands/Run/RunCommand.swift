@@ -111,6 +111,7 @@ enum RunCommand: Command {
     // Before anything of a run that may be under way is changed.
     let isThere = RunFolder(folder).isRun || Files.exists(RunFolder(folder).ledger)
     let lock = isThere ? try RunLock(run: RunFolder(folder), role: "run") : nil
+    if isThere { try Resume.auditLog(RunFolder(folder)) }
     if try Resume.needsUpgrade(RunFolder(folder)) {
       try awaitOrphans(RunFolder(folder), session.signals)
       try Resume.upgrade(RunFolder(folder), say: say)

@@ -79,6 +79,12 @@ package final class LedgerStore {
     }
   }
 
+  /// Throws where the log of a ledger that nobody writes is damaged: those who only read would see
+  /// less than there was.
+  package static func auditLog(path: String) throws(LedgerError) {
+    try LogAudit.check(path: "\(path)-wal", pageBytes: Limits.pageBytes)
+  }
+
   /// Whether a file is of an older format, or empty: its making was cut short.
   package static func isOlder(path: String) throws(LedgerError) -> Bool {
     try Schema.checkedVersion(of: Database(path: path, mode: .readOnly)) < Schema.migrations.count
@@ -97,7 +103,7 @@ package final class LedgerStore {
   }
 
   private static func opened(_ path: String) throws(LedgerError) -> Database {
-    try LogAudit.check(path: "\(path)-wal", pageBytes: Limits.pageBytes)
+    try auditLog(path: path)
     let database = try Database(path: path, mode: .readWrite)
     _ = try Schema.checkedVersion(of: database)
     try Self.makeDurable(database)
