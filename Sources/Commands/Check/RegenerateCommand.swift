@@ -96,6 +96,7 @@ struct Regeneration {
       "config.json": Array(loaded.model.configuration.configJSON.utf8),
       "tokenizer.json": loaded.tokenizer.json,
     ]
+    try RunDefinitions.checkFiles(repetition.run)
     for file in try repetition.run.taskFiles() { files[file.name] = file.bytes }
     let rollouts = try Rollouts(
       name: recorded.actor, welcome: try welcome(number),

@@ -64,7 +64,7 @@ enum ForkCommand: Command {
       dropped = try reader.fork(
         to: fork.ledger, lineage: lineage, settings: settings, parent: parentage)
       FaultHooks.reach("fork.ledger")
-      try copyTask(parent, fork)
+      try RunDefinitions.copyFiles(from: parent, to: fork)
       try copyMetrics(parent, fork, steps)
       try Files.writeDurably(fork.settings, YAML.write(parts.resolved))
       FaultHooks.reach("fork.settings")
@@ -124,14 +124,6 @@ enum ForkCommand: Command {
       remedy:
         "fork at a step that has one; learner.checkpointEvery says how often they are written",
       exitCode: .noInput)
-  }
-
-  /// The run's own copies of the files its task is read from.
-  private static func copyTask(_ parent: RunFolder, _ fork: RunFolder) throws {
-    for file in try parent.taskFiles() {
-      try Files.makeFolder(fork.taskFolder)
-      try Files.writeDurably(fork.taskFile(file.name), file.bytes)
-    }
   }
 
   /// Lines of steps and evaluations that the fork keeps, and the evaluation before.

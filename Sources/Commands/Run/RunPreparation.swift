@@ -208,7 +208,7 @@ struct RunPreparation {
 
   /// Makes what is missing; false when asked to stop on the way.
   func prepare() throws -> Bool {
-    try holdDefinitions()
+    try RunDefinitions.hold(run, parts.exercises, seed: parts.settings.run.seed)
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     try checkpoints.removeUnfinished()
     // Before this process holds a model itself.
@@ -245,43 +245,6 @@ struct RunPreparation {
       return false
     }
     return try evaluateBefore(policy)
-  }
-
-  /// What the task and the verifier of this build do is recorded with the run, and so is each file
-  /// of its task, byte for byte. A resume where any of it differs is refused: half of the run would
-  /// have learned another task.
-  private func holdDefinitions() throws {
-    let code = Definitions.of(parts.exercises, seed: parts.settings.run.seed)
-    let files = try run.taskFiles().map { NamedDigest(name: $0.name, digest: Digest(of: $0.bytes)) }
-    let own = Definitions.text(code + files)
-    guard Files.exists(run.definitions) else { return try Files.writeDurably(run.definitions, own) }
-    let recorded = try Files.readText(run.definitions, maximumBytes: 4096)
-    let lines = Set(recorded.split(separator: "\n"))
-    for role in TaskFileRole.allCases where recorded.contains("\(role.name) ") {
-      guard files.contains(where: { $0.name == role.name }) else {
-        throw Failure(
-          "go on with", on: run.taskFile(role.name),
-          happened: "it is gone, and the run began with it",
-          remedy: "restore it from where it was copied, or begin a new run", exitCode: .badInput)
-      }
-    }
-    for file in files where recorded.contains("\(file.name) ") {
-      guard lines.contains("\(file.name) \(file.digest.hexadecimal)") else {
-        throw Failure(
-          "go on with", on: run.taskFile(file.name),
-          happened: "it is not what the run began with (\(run.definitions))",
-          remedy: "restore it from where it was copied, or begin a new run", exitCode: .badInput)
-      }
-    }
-    guard Definitions.text(code).split(separator: "\n").allSatisfy(lines.contains) else {
-      throw Failure(
-        "go on with", on: run.path,
-        happened: "this build's task or verifier does otherwise than the one the run began with "
-          + "(\(run.definitions))",
-        remedy: "resume with the build that began it, or begin a new run", exitCode: .badInput)
-    }
-    // A run of an older build: it recorded no files.
-    if recorded != own { try Files.writeDurably(run.definitions, own) }
   }
 
   /// Of version 0, as the ledger has it; nil before the first step.

@@ -145,7 +145,8 @@ package final class ReplayService {
       guard words.count == 2, let digest = Digest(hexadecimal: String(words[1])) else {
         throw Failure(
           "read", on: folder.definitions, happened: "'\(line)' is no name and digest",
-          remedy: "remove the file: forage run --resume makes it again", exitCode: .badInput)
+          remedy: "restore the file from a copy; without it forage run --resume takes the task as "
+            + "it finds it", exitCode: .badInput)
       }
       definitions.append(NamedDigest(name: String(words[0]), digest: digest))
     }
