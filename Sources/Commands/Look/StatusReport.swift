@@ -145,7 +145,9 @@ struct StatusReport {
       rows.append(Self.cells(peer))
     }
     if rows.isEmpty { return ["nobody has said hello"] }
+    let leftOut = status.count("peersLeftOut")
     return TextTable(Self.peerColumns, rows).lines()
+      + (leftOut > 0 ? ["and \(leftOut) more, for whom one answer of replay has no room"] : [])
   }
 
   private static let peerColumns: [(name: String, side: TextTable.Side)] = [

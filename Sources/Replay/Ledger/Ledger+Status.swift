@@ -138,12 +138,15 @@ extension Ledger {
       edges.append(edge(parkedLease.asker.peer, reasonNoLease(), parkedLease.since))
     }
     edges += parked.prefix(256).map { edge($0.asker.peer, reason, $0.since) }
-    return Array(edges.prefix(fitting: Self.statusBytes) { $0 })
+    return Array(edges.prefix(fitting: Self.controlShare / 8) { $0 })
   }
 
-  /// Of the peers, and of the waits, in a status document, and of the actors in a lease: the
-  /// control frame that carries them has a mebibyte, and names and states are the peers' own.
-  private static let statusBytes = WireLimits.maximumControlBytes / 4
+  /// A control frame, of which peers have a half, waits an eighth, and the actors of a lease a
+  /// quarter: names and states are the peers' own.
+  private static let controlShare = WireLimits.maximumControlBytes
+
+  /// Those of whom `peerStatus` does not tell.
+  package func peersLeftOut(_ told: Int) -> Int { peers.count - told }
 
   /// How many peers of each role are here, none left out.
   var presentPeers: [(role: String, count: Int)] {
@@ -192,14 +195,14 @@ extension Ledger {
         ]
       )
     }
-    return shown.prefix(fitting: Self.statusBytes, reserving: Self.connectionBytes) {
+    return shown.prefix(fitting: Self.controlShare / 2, reserving: Self.connectionBytes) {
       .object($0.members)
     }
     .sorted { Self.order($0.members).lexicographicallyPrecedes(Self.order($1.members)) }
   }
 
   /// What the service adds to a peer: five counts and the name of a key.
-  private static let connectionBytes = 512
+  private static let connectionBytes = 256
 
   /// By role, then by name.
   private static func order(_ members: [(String, Document)]) -> [String] {
@@ -224,7 +227,7 @@ extension Ledger {
         )
       }
     return Array(
-      all.prefix(WireLimits.maximumActors).prefix(fitting: Self.statusBytes) {
+      all.prefix(WireLimits.maximumActors).prefix(fitting: Self.controlShare / 4) {
         .object([
           ("name", .string($0.1.name)), ("counts", .array([.integer(.max), .integer(.max)])),
           ("bytesReceived", .integer(.max)),

@@ -35,7 +35,7 @@ extension ReplayService {
     }
     return .object(
       ledger.status() + [
-        ("peers", .array(peers)),
+        ("peers", .array(peers)), ("peersLeftOut", .integer(ledger.peersLeftOut(peers.count))),
         ("strangers", .object(Self.members(of: counters.strangers))),
         ("turnedAway", turnedAway),
         (
