@@ -67,12 +67,18 @@ package struct SweepRunner {
   /// A folder belongs to one plan: cells of another would stand in one table with these.
   private func keepPlan() throws {
     let path = "\(folder)/plan.txt"
-    let cells = sweep.cells.map { ([$0.name] + $0.overrides).joined(separator: " ") }
-    let plan =
-      try ([sweep.config] + sweep.settings + cells)
-      .map { $0 + "\n" }.joined() + (Files.readText(sweep.config))
-    guard Files.exists(path) else { return try Files.writeDurably(path, plan) }
-    guard try Files.readText(path) == plan else {
+    let config = try Files.readText(sweep.config)
+    func plan(_ cells: [String]) -> String {
+      ([sweep.config] + sweep.settings + cells).map { $0 + "\n" }.joined() + config
+    }
+    let own = plan(sweep.cells.map { ([$0.name] + $0.overrides).joined(separator: " ") })
+    // Of an older build, whose plans had the cells' names alone.
+    let older = plan(sweep.cells.map(\.name))
+    guard Files.exists(path) else { return try Files.writeDurably(path, own) }
+    switch try Files.readText(path) {
+    case own: return
+    case older: try Files.writeDurably(path, own)
+    default:
       throw Failure(
         "continue the sweep in", on: folder,
         happened: "its runs were made with other cells, settings or another config",
