@@ -103,7 +103,7 @@ end_without_a_step() {
 
 # A learner that was killed takes its steps again for longer than stallSeconds: that is no stall.
 redo_for_long() {
-  local began
+  local began job
   "$forage" run "$config" --plain --folder "$work/redone" "${options[@]}" --run.steps=70 \
     --learner.groupsPerStep=64 --learner.checkpointEvery=1000 --evaluation.every=0 \
     --replay.ticketLeaseSeconds=2 --supervisor.hangSeconds=2.5 --supervisor.stallSeconds=3 \
@@ -112,8 +112,9 @@ redo_for_long() {
   wait_for_step redone 64
   began=$(date +%s%N)
   kill -KILL "$(process_of redone learner)"
-  wait $job || { cat "$work/redone.out"; fail "a long redo ended the run with status $?"; }
+  wait_for_step redone 68
   redo=$((($(date +%s%N) - began) / 1000000))
+  wait $job || { cat "$work/redone.out"; fail "a long redo ended the run with status $?"; }
   [ $redo -gt 3000 ] || fail "the redo took $redo ms: it shows nothing"
   grep -q "learner .*starting it again" "$work/redone/logs/run.log" || fail "nobody was killed"
   trials=$((trials + 1))
