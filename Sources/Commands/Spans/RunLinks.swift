@@ -119,15 +119,16 @@ package struct RunLink: Sendable {
     var link = RunLink(actor, name: "\(actor.name) to replay")
     let submissions = actor.spans.filter { $0.name == .submit }
     link.count(submissions)
-    var (wire, bars, bytes) = (Int64(0), Int64(0), 0)
+    // Whatever a far clock is said to show, sums of doubles do not overflow.
+    var (wire, bars, bytes) = (0.0, 0.0, 0)
     for submission in submissions {
       guard let sent = actor.place(submission), let came = received[submission.id] else { continue }
-      wire += came.start - sent.start
-      bars += came.bar + sent.bar
+      wire += Double(came.start) - Double(sent.start)
+      bars += Double(came.bar) + Double(sent.bar)
       bytes += submission.amount
     }
-    if OneWay(nanoseconds: wire, bar: bars).isSeparable {
-      link.groupBytesPerSecond = Double(bytes) / (Double(wire) / 1e9)
+    if OneWay(nanoseconds: Int64(clamped: wire), bar: Int64(clamped: bars)).isSeparable {
+      link.groupBytesPerSecond = Double(bytes) / (wire / 1e9)
     }
     let fetches = actor.spans.filter { $0.name == .fetchWeights }
     link.fetches = fetches.count
@@ -136,4 +137,8 @@ package struct RunLink: Sendable {
     if time > 0 { link.fetchBytesPerSecond = Double(link.fetchBytes) / (time / 1e9) }
     return link
   }
+}
+
+extension Int64 {
+  fileprivate init(clamped number: Double) { self = Int64(Swift.max(-9e18, Swift.min(9e18, number))) }
 }

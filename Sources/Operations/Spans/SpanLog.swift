@@ -152,8 +152,8 @@ public struct SpanLog: Sendable {
 
   package mutating func take(_ record: SpanRecord, _ head: Head) {
     let (name, thread) = (Int(record.name), Int(record.thread))
-    // Moments of a century; durations of three days, so that the sum of all that a file may hold
-    // does not overflow. What a clock is ahead stands where others have their number.
+    // Moments of a century; durations of three days, of which tens of thousands can be added. What
+    // a clock is ahead stands where others have their number.
     let moments = Int64(0)...(1 << 61)
     guard name < head.names.count, let known = head.names[name], thread < head.threads.count,
       moments.contains(record.start), (0...Self.longest).contains(record.duration),
