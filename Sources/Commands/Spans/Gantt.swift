@@ -38,7 +38,7 @@ package struct Gantt: Sendable {
   private static let restColor = "#8a929a"
 
   /// Room for the notes, at the width of a digit.
-  private var right: Double { 12 + 6.4 * Double(rows.map(\.note.count).max() ?? 0) }
+  private var right: Double { 12 + 7 * Double(rows.map(\.note.count).max() ?? 0) }
 
   private var names: [String] {
     var sums: [String: Int64] = [:]
