@@ -140,5 +140,7 @@ package struct RunLink: Sendable {
 }
 
 extension Int64 {
-  fileprivate init(clamped number: Double) { self = Int64(Swift.max(-9e18, Swift.min(9e18, number))) }
+  fileprivate init(clamped number: Double) {
+    self = Int64(Swift.max(-9e18, Swift.min(9e18, number)))
+  }
 }
