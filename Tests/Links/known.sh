@@ -26,7 +26,8 @@ sleep 1
 delayed=()
 for way in "tcp 47010" "zeromq 47011"; do
   in_head "${first[@]}" "$forage" bench link tcp://127.0.0.1:${way#* } --sizes 64 --seconds 2 \
-    --repeats 1 --json > "$work/delay" 2>> "$work/progress" || { cat "$work/progress"; fail "a delayed link"; }
+    --repeats 1 --json > "$work/delay" 2>> "$work/progress" \
+    || { cat "$work/progress"; fail "a delayed link"; }
   delayed+=("$(figure "$work/delay" "${way% *} 64 B round trip p50")")
   between "a round trip of twice 20 ms by ${way% *}" "${delayed[-1]}" 40 41
 done
