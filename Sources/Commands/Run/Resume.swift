@@ -32,8 +32,8 @@ enum Resume {
     } catch {
       throw Failure(
         "go on with", on: run.path, happened: "\(error)",
-        remedy: "what stands before the damage can be had without the log, whose commits are lost "
-          + "then: remove it", exitCode: .badInput)
+        remedy: "without a copy the log can be moved away, and every commit in it is lost then",
+        exitCode: .badInput)
     }
   }
 
