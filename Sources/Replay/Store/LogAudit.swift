@@ -19,7 +19,7 @@ struct LogAudit {
   private let path: String
   private let pageBytes: Int
   private let isBigEndian: Bool
-  /// Of the header, where that is what its checksum says.
+  /// Of the header, and where that is not what its checksum says, of the first frame.
   private var salt: [UInt8]?
   private var chain: (UInt32, UInt32)
 
