@@ -23,14 +23,10 @@ public final class MetricsWriter {
     descriptor = try Descriptor.open(
       path, O_RDWR | O_APPEND | O_CREAT, tried: "open the metrics",
       remedy: "check that its folder exists and can be written")
-    do {
-      try cutTornLine()
-      if lseek(descriptor, 0, SEEK_END) == 0 {
-        try append(.object([("format", .integer(Self.format))]))
-      }
-    } catch {
-      close(descriptor)
-      throw error
+    // All is set, so whatever is thrown from here on runs `deinit`, which closes the file.
+    try cutTornLine()
+    if lseek(descriptor, 0, SEEK_END) == 0 {
+      try append(.object([("format", .integer(Self.format))]))
     }
   }
 

@@ -16,8 +16,7 @@ public final class RunLock: Sendable {
 
   /// Takes the lock on a file, made if missing.
   public init(path: String) throws(Failure) {
-    self.path = path
-    descriptor = try Descriptor.open(
+    let descriptor = try Descriptor.open(
       path, O_RDWR | O_CREAT, tried: "open the lock", remedy: "check that the folder can be written"
     )
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -30,6 +29,10 @@ public final class RunLock: Sendable {
         happened: holder.map { "process \($0) holds it" } ?? "another process holds it",
         remedy: "stop that process first, or use another run folder", exitCode: .locked)
     }
+    // Not before it is ours: a throw from an object that is whole runs its `deinit`, which would
+    // empty and close a number that is another file's by then.
+    self.path = path
+    self.descriptor = descriptor
     ftruncate(descriptor, 0)
     let text = Array("\(getpid())\n".utf8)
     _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress!, $0.count, 0) }

@@ -285,4 +285,17 @@ import Testing
     #expect(child.wait(deadline: .after(seconds: patience)) == .signaled(SIGKILL))
     _ = try RunLock(path: path)
   }
+
+  @Test func `one that is refused closes its own descriptor alone`() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let folder = try TemporaryFolder()
+      let path = folder.file("x.lock")
+      let lock = try RunLock(path: path)
+      let stolen = try descriptorsStolen {
+        for _ in 0..<20_000 { precondition((try? RunLock(path: path)) == nil) }
+      }
+      withExtendedLifetime((folder, lock)) {}
+      exit(stolen == 0 ? 0 : 1)
+    }
+  }
 }

@@ -41,6 +41,19 @@ import Testing
     #expect(try Files.readText(path) == "{\"format\":1}\n")
   }
 
+  @Test func `a file that is refused is closed once`() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let folder = try TemporaryFolder()
+      let path = folder.file("metrics.jsonl")
+      try Files.writeDurably(path, String(repeating: "x", count: MetricsWriter.maximumLineBytes + 2))
+      let stolen = try descriptorsStolen {
+        for _ in 0..<500 { precondition((try? MetricsWriter(path: path)) == nil) }
+      }
+      withExtendedLifetime(folder) {}
+      exit(stolen == 0 ? 0 : 1)
+    }
+  }
+
   @Test func `a file says its format first, one without is read, a later one is refused`() throws {
     try MetricsWriter(path: path).append(record(0))
     try MetricsWriter(path: path).append(record(1))

@@ -36,3 +36,20 @@ func readToEnd(_ descriptor: Int32) throws -> String {
     bytes += buffer[..<count]
   }
 }
+
+/// How many descriptors of another thread were closed under it while `body` ran. In a process of
+/// its own, or it counts what other tests do.
+func descriptorsStolen(while body: () throws -> Void) throws -> Int {
+  let isDone = Monitor(false)
+  let stolen = Monitor(0)
+  let other = try WorkerThread(name: "opener") {
+    while !isDone.withLock({ $0 }) {
+      let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      if close(descriptor) != 0 { stolen.withLock { $0 += 1 } }
+    }
+  }
+  try body()
+  isDone.withLock { $0 = true }
+  _ = other.join(deadline: .after(seconds: patience))
+  return stolen.withLock { $0 }
+}
