@@ -121,9 +121,9 @@ public final class Fields {
       _ = answer(key, `default`!.rawValue, Document.string)
       return `default`!
     }
-    let names = Choice.allCases.map(\.rawValue)
     let text = try text(value, at: key, maximumLength: 4096)
     guard let choice = Choice(rawValue: text) else {
+      let names = Choice.allCases.map { $0.rawValue }
       var expected = "one of \(names.joined(separator: ", "))"
       if let near = Spelling.nearest(to: text, among: names) {
         expected += "; did you mean \(near)?"
