@@ -25,6 +25,7 @@ import Testing
       probe: {
         index += 1
         clock.now += index == 100 ? 1_000_000_000 : 1_000_000
+        return clock.now
       })
     #expect(trips.count == 1_000)
     #expect(trips.greatest == 1_000_000_000)
@@ -38,7 +39,12 @@ import Testing
     var clock = Clock()
     let trips = PacedProbes(typical: 500_000, seconds: 0.1).run(
       now: { clock.now }, wait: { clock.now = max(clock.now, $0) },
-      probe: { clock.now += 500_000 })
+      probe: {
+        clock.now += 500_000
+        // What is done with an answer is not its round trip.
+        defer { clock.now += 300_000 }
+        return clock.now
+      })
     #expect(trips.count == 50 && trips.least == 500_000 && trips.greatest == 500_000)
   }
 

@@ -7,8 +7,9 @@ import Operations
 enum LinkWay: String, CaseIterable { case there, back }
 
 protocol LinkLane {
-  /// A message of so many bytes goes there, whole, and as many come back.
-  func roundTrip(bytes: Int) throws
+  /// A message of so many bytes goes there, whole, and as many come back. The moment they were
+  /// back: what the prober then makes of them is not the link's time.
+  func roundTrip(bytes: Int) throws -> Int64
   /// Messages of so many bytes one after another for about `seconds`; bytes a second, once they
   /// flow.
   func stream(_ way: LinkWay, bytes: Int, seconds: Double) throws -> Double
@@ -53,11 +54,17 @@ final class RawLane: LinkLane {
     return stream
   }
 
-  func roundTrip(bytes: Int) throws {
-    if echo?.bytes != bytes { echo = (try open("echo \(bytes)"), bytes) }
-    guard let stream = echo?.stream else { return }
+  func roundTrip(bytes: Int) throws -> Int64 {
+    let stream: TCPStream
+    if let echo, echo.bytes == bytes {
+      stream = echo.stream
+    } else {
+      stream = try open("echo \(bytes)")
+      echo = (stream, bytes)
+    }
     try stream.write(memory, count: bytes)
     try stream.readAll(memory, count: bytes)
+    return MonotonicClock.now
   }
 
   /// A machine that is busy with other things is asked again.

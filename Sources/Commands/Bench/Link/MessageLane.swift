@@ -20,6 +20,8 @@ final class MessageLane: LinkLane {
   private let client: DealerClient
   private let noise = RawTransfer.bytes(LinkLimits.maximumPiece)
   private var nextID = 0
+  /// The next round trip's request.
+  private var ready: (bytes: Int, frames: Frames)?
   /// Who answers: "replay", "weights", "bench".
   private(set) var service = ""
 
@@ -43,17 +45,24 @@ final class MessageLane: LinkLane {
     return snapshot.byteCount
   }
 
-  private func send(_ bytes: Int, wanting answerBytes: Int) throws {
+  private func probe(_ bytes: Int, wanting answerBytes: Int) -> Frames {
     nextID += 1
-    let envelope = Envelope(
+    return Envelope(
       id: nextID, body: Request.probe(Probe(answerBytes: answerBytes)),
-      payload: [bytes == noise.count ? noise : Array(noise.prefix(bytes))])
-    try client.send(envelope.encoded(), deadlineMilliseconds: Self.answerMilliseconds)
+      payload: [bytes == noise.count ? noise : Array(noise.prefix(bytes))]
+    ).encoded()
+  }
+
+  private func send(_ frames: Frames) throws {
+    try client.send(frames, deadlineMilliseconds: Self.answerMilliseconds)
   }
 
   private func receive(milliseconds: Int = answerMilliseconds) throws -> Probed {
-    let frames = try client.awaitReply(
-      matching: { _ in true }, deadlineMilliseconds: milliseconds)
+    try read(
+      client.awaitReply(matching: { _ in true }, deadlineMilliseconds: milliseconds))
+  }
+
+  private func read(_ frames: Frames) throws -> Probed {
     switch try Envelope<Reply>(decoding: frames).body {
     case .probed(let probed): return probed
     case .refused(let refusal):
@@ -78,13 +87,21 @@ final class MessageLane: LinkLane {
     return try receive(milliseconds: milliseconds)
   }
 
-  /// Above `maximumPiece` in pieces: all there, the last of them asks for the first one back.
-  func roundTrip(bytes: Int) throws {
-    guard bytes > LinkLimits.maximumPiece else {
-      try send(bytes, wanting: bytes)
-      _ = try receive()
-      return
-    }
+  func roundTrip(bytes: Int) throws -> Int64 {
+    guard bytes <= LinkLimits.maximumPiece else { return try roundTripInPieces(bytes) }
+    // Made before its time from the second on: nor is writing JSON the link's time.
+    let request = ready?.bytes == bytes ? ready!.frames : probe(bytes, wanting: bytes)
+    try send(request)
+    let answer = try client.awaitReply(
+      matching: { _ in true }, deadlineMilliseconds: Self.answerMilliseconds)
+    let moment = MonotonicClock.now
+    _ = try read(answer)
+    ready = (bytes, probe(bytes, wanting: bytes))
+    return moment
+  }
+
+  /// All there, the last of them asks for the first one back.
+  private func roundTripInPieces(_ bytes: Int) throws -> Int64 {
     let pieces = stride(from: 0, to: bytes, by: LinkLimits.maximumPiece).map {
       min(LinkLimits.maximumPiece, bytes - $0)
     }
@@ -94,11 +111,12 @@ final class MessageLane: LinkLane {
     var sent = 0
     for received in requests.indices {
       while sent < requests.count, sent - received < Self.window {
-        try send(requests[sent].bytes, wanting: requests[sent].answer)
+        try send(probe(requests[sent].bytes, wanting: requests[sent].answer))
         sent += 1
       }
       _ = try receive()
     }
+    return MonotonicClock.now
   }
 
   func stream(_ way: LinkWay, bytes: Int, seconds: Double) throws -> Double {
@@ -114,7 +132,7 @@ final class MessageLane: LinkLane {
       let isTold = rate.arrivals >= Self.leastArrivals && rate.isTold(by: seconds)
       if (end.hasPassed && isTold) || last.hasPassed { break }
       while flying < window {
-        try way == .there ? send(size, wanting: 0) : send(0, wanting: size)
+        try send(way == .there ? probe(size, wanting: 0) : probe(0, wanting: size))
         flying += 1
       }
       _ = try receive()

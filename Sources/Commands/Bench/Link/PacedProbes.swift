@@ -30,18 +30,17 @@ package struct PacedProbes {
     count = min(Self.maximumCount, max(Self.minimumCount, Int(fitting)))
   }
 
-  /// `now` and `wait` are the clock's, or a test's.
+  /// `probe` tells the moment its answer was there; `now` and `wait` are the clock's, or a test's.
   package func run<Fault: Error>(
     now: () -> Int64 = { MonotonicClock.now }, wait: (Int64) -> Void = Self.wait(until:),
-    probe: () throws(Fault) -> Void
+    probe: () throws(Fault) -> Int64
   ) throws(Fault) -> Histogram {
     var histogram = Histogram()
     let start = now() + intervalNanoseconds
     for index in 0..<count {
       let intended = start + Int64(index) * intervalNanoseconds
       wait(intended)
-      try probe()
-      histogram.record(now() - intended)
+      histogram.record(try probe() - intended)
     }
     return histogram
   }
@@ -49,13 +48,12 @@ package struct PacedProbes {
   /// Calibrates on some round trips, then measures; nil when one takes more than `patience`
   /// seconds.
   static func measure(
-    seconds: Double, patience: Double, probe: () throws -> Void
+    seconds: Double, patience: Double, probe: () throws -> Int64
   ) throws -> Histogram? {
     var trials: [Int64] = []
     for index in 0..<Self.trials {
       let start = MonotonicClock.now
-      try probe()
-      let took = MonotonicClock.now - start
+      let took = try probe() - start
       if Double(took) / 1e9 > patience { return nil }
       if index > 0 { trials.append(took) }
     }
