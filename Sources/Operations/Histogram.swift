@@ -46,16 +46,17 @@ public struct Histogram: Sendable, Equatable {
   /// Nanoseconds; 0 without durations.
   public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
-  /// The duration that `share` (0 to 1) of all do not exceed, to the upper end of its bucket: at
-  /// most 1 % too long, never too short, never above `greatest`. 0 without durations.
+  /// The duration that `share` (0 to 1) of all do not exceed, told by the middle of its bucket:
+  /// within 0.5 % of it, to either side alike; the greatest one exact. 0 without durations.
   public func percentile(_ share: Double) -> Int64 {
     precondition((0...1).contains(share), "the share \(share), expected 0 to 1")
     // The smallest rank that covers the share, and the shortest duration of all for 0.
     let rank = max(1, UInt64((share * Double(count)).rounded(.up)))
+    guard rank < count else { return greatest }
     var seen: UInt64 = 0
     for (index, here) in buckets.enumerated() where here > 0 {
       seen += here
-      if seen >= rank { return min(Self.upperEnd(of: index), greatest) }
+      if seen >= rank { return min(max(Self.middle(of: index), least), greatest) }
     }
     return greatest
   }
@@ -78,6 +79,12 @@ public struct Histogram: Sendable, Equatable {
     guard octave <= highestOctave else { return bucketCount - 1 }
     let shift = octave - subBucketBits
     return shift * subBuckets + Int(duration >> shift)
+  }
+
+  private static func middle(of bucket: Int) -> Int64 {
+    let longest = upperEnd(of: bucket)
+    guard bucket > 0, longest < .max else { return longest }
+    return longest - (longest - upperEnd(of: bucket - 1)) / 2
   }
 
   /// The longest duration the bucket holds.
