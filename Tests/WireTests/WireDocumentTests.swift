@@ -158,6 +158,8 @@ import Wire
       "maximumTrajectories": WireLimits.maximumTrajectories,
       "maximumRewardNames": WireLimits.maximumRewardNames,
       "maximumReward": Int(WireLimits.maximumReward),
+      "maximumParts": WireLimits.maximumParts,
+      "maximumSettingsSpans": WireLimits.maximumSettingsSpans,
       "maximumSpans": WireLimits.maximumSpans, "maximumSpanNames": WireLimits.maximumSpanNames,
       "maximumErrandRepeats": WireLimits.maximumErrandRepeats,
       "maximumErrandMilliseconds": WireLimits.maximumErrandMilliseconds,
