@@ -17,7 +17,8 @@ sed -i 's/^verifier ..../verifier 0000/' "$work/run/definitions"
 status=0
 "$forage" run --resume "$work/run" --plain > "$work/resumed.out" 2>&1 || status=$?
 [ $status = 65 ] || fail "the resume ended with $status, not 65: $(tail -n 3 "$work/resumed.out")"
-grep -q "task or verifier does otherwise" "$work/resumed.out" || fail "the resume does not say why"
+grep -q "this build's verifier does otherwise" "$work/resumed.out" \
+  || fail "the resume does not say why: $(tail -n 3 "$work/resumed.out")"
 
 .build/release/forage-replay --run "$work/run" > "$work/replay.out" 2>&1 &
 .build/release/forage-learner --run "$work/run" > "$work/learner.out" 2>&1 &
