@@ -279,7 +279,8 @@ import Testing
     let child = try ChildProcess(
       "flock", ["--no-fork", path, "sh", "-c", "echo held; exec sleep 100"], output: .pipe)
     // Its five bytes and no more: the end of the pipe is the end of the holder.
-    #expect(try Descriptor.read(child.outputDescriptor!, count: 5, path: path) == Array("held\n".utf8))
+    let said = try Descriptor.read(child.outputDescriptor!, count: 5, path: path)
+    #expect(said == Array("held\n".utf8))
     #expect(throws: Failure.self) { try RunLock(path: path) }
     child.killGroup()
     #expect(child.wait(deadline: .after(seconds: patience)) == .signaled(SIGKILL))

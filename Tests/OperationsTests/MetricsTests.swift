@@ -45,7 +45,8 @@ import Testing
     await #expect(processExitsWith: .exitCode(0)) {
       let folder = try TemporaryFolder()
       let path = folder.file("metrics.jsonl")
-      try Files.writeDurably(path, String(repeating: "x", count: MetricsWriter.maximumLineBytes + 2))
+      let long = String(repeating: "x", count: MetricsWriter.maximumLineBytes + 2)
+      try Files.writeDurably(path, long)
       let stolen = try descriptorsStolen {
         for _ in 0..<500 { precondition((try? MetricsWriter(path: path)) == nil) }
       }
