@@ -21,15 +21,15 @@ refused() {
 }
 refused 77 "others can reach this address" --metrics "0.0.0.0:$port"
 refused 78 "last port is 65535" --metrics 127.0.0.1:65534
-"$python" Tests/Interop/metrics_client.py hold $((port + 2)) &
+"$python" Tests/Interop/metrics_client.py hold $((port + 2)) > "$work/held" &
 holder=$!
-sleep 0.5
+for _ in $(seq 200); do grep -qs held "$work/held" && break; sleep 0.05; done
 refused 82 "127.0.0.1:$((port + 2)) failed: address already in use" --metrics "127.0.0.1:$port"
 kill $holder
 wait $holder || true
 
 "$forage" run "$config" --plain --folder "$work/watched" --metrics "127.0.0.1:$port" \
-  --run.steps=400 --actor.count=2 > "$work/watched.out" 2>&1 &
+  --run.steps=10000 --actor.count=2 > "$work/watched.out" 2>&1 &
 job=$!
 wait_for_step watched 5
 "$python" Tests/Interop/metrics_client.py look "$port" Docs/METRICS.md || {

@@ -23,9 +23,9 @@ grep -q '"reuse/groups":3' "$work/quiet/metrics.jsonl" || fail "no group was reu
 # shellcheck disable=SC2086
 "$forage" run "$config" --plain --folder "$work/killed" $replay > "$work/killed.out" 2>&1 &
 job=$!
-wait_for_step killed 20
+wait_for_step killed 8
 kill -9 "$(process_of killed learner)"
-wait_for_step killed 40
+wait_for_step killed 20
 kill -9 "$(process_of killed replay)"
 wait $job || {
   status=$?

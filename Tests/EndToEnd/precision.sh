@@ -5,7 +5,7 @@
 # deadline: 120
 . "$(dirname "$0")/common.sh"
 
-options=(--learner.lagMax=0 --run.steps=40 --evaluation.every=0 --learner.checkpointEvery=10
+options=(--learner.lagMax=0 --run.steps=100 --evaluation.every=0 --learner.checkpointEvery=10
   --actor.count=1)
 run full "${options[@]}"
 run quiet "${options[@]}" --model.precision=bf16

@@ -8,7 +8,7 @@
 "$forage" run "$config" --plain --folder "$work/async" --learner.lagMax=2 --run.steps=60 \
   > "$work/async.out" 2>&1 &
 job=$!
-wait_for_step async 15
+wait_for_step async 5
 kill -9 "$(process_of async actor-0)"
 "$forage" verify "$work/async" > "$work/live.out" || { cat "$work/live.out"; fail "a live run"; }
 echo "while it ran: $(tail -n 1 "$work/live.out")"

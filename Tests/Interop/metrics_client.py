@@ -1,7 +1,7 @@
 """Prometheus' own parser on the pages of a run with two actors.
 
     python metrics_client.py free N          a port from which N in a row are free
-    python metrics_client.py hold PORT       holds it until it is ended
+    python metrics_client.py hold PORT       says so and holds it until it is ended
     python metrics_client.py look PORT PAGE  every claim is an assert; PAGE names every family
 """
 
@@ -107,7 +107,7 @@ def look(port, page):
     def value(process, name, /, **labels):
         return second[process][1][name, tuple(sorted(labels.items()))]
 
-    assert value("run", "forage_run_steps") == 400 and value("run", "forage_run_step") >= 5
+    assert value("run", "forage_run_steps") == 10000 and value("run", "forage_run_step") >= 5
     assert value("run", "forage_run_processes") == 4
     steps = value("learner", "forage_learner_steps_total", outcome="trained")
     assert steps >= 5 and value("learner", "forage_step_metric", key="step") >= 5
@@ -127,6 +127,7 @@ if sys.argv[1] == "free":
 elif sys.argv[1] == "hold":
     holder = bound(int(sys.argv[2]))
     holder.listen()
+    print("held", flush=True)
     time.sleep(60)
 else:
     look(int(sys.argv[2]), sys.argv[3])
