@@ -13,7 +13,13 @@ need_root() { [ "$(id -u)" = 0 ] || skip "$* needs root"; }
 
 # The time to spend: what Scripts/faults gives, or what the script says it takes.
 seconds=${FORAGE_FAULT_SECONDS:-$(sed -n 's/^# seconds: *\([0-9]*\).*/\1/p' "$0" | head -n 1)}
-is_time_left() { [ $SECONDS -lt "$seconds" ]; }
+# Asked at the end of each round of trials: whether there is time for one more, should it take as
+# long as they did so far. A script that began one without takes the time of the scripts after it.
+rounds_done=0
+is_time_left() {
+  rounds_done=$((rounds_done + 1))
+  [ $((SECONDS + SECONDS / rounds_done)) -le "$seconds" ]
+}
 
 # free_ports COUNT: sets `port` to the first of so many in a row at which nobody listens, drawn
 # below those that the kernel gives out by itself, and `ports` to the settings of a run at the

@@ -5,7 +5,7 @@
 # fault: F3
 # claim: a learner killed in any phase resumes from the last step commit, and weights, moments,
 #   schedule and counters end bit-equal to the uninterrupted run, no group in two committed steps
-# seconds: 80
+# seconds: 105
 . "$(dirname "$0")/common.sh"
 
 settings=(--learner.lagMax=0 --run.steps=24 --evaluation.finalPrompts=1 --evaluation.every=0

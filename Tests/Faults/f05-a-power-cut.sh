@@ -2,7 +2,7 @@
 # fault: F5
 # claim: a power cut loses no acknowledged group and no committed step; with synchronous=NORMAL, or
 #   with syncs that do nothing, the same test loses them
-# seconds: 90
+# seconds: 190
 . "$(dirname "$0")/common.sh"
 need_python
 need_tool linux.uml

@@ -2,7 +2,7 @@
 # fault: F5
 # claim: after a power cut each checkpoint is the old one or the new one, never a mix, and the run
 #   goes on to the last weights of a quiet run
-# seconds: 150
+# seconds: 280
 . "$(dirname "$0")/common.sh"
 need_python
 need_tool linux.uml

@@ -5,9 +5,9 @@
 # Runs on a small tmpfs that is filled until the run stands, wherever that is, and emptied again:
 # with a reserve, without one, and on a disk that the ledger's own log would nearly fill; one more
 # is stopped while the disk is full. The last weights are those of a quiet run.
-. "$(dirname "$0")/../EndToEnd/common.sh"
+. "$(dirname "$0")/common.sh"
 options=(--anyway --learner.lagMax=0 --run.steps=160 --learner.checkpointEvery=4)
-deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0 longest=0
+trials=0 longest=0
 
 mkdir "$work/small" "$work/tiny"
 mount -t tmpfs -o size=96m forage-f07 "$work/small" 2> "$work/mount" || {
@@ -108,6 +108,6 @@ while :; do
   job=$!
   finish stopped-$round
   round=$((round + 1))
-  [ $SECONDS -lt $deadline ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; nothing lost, nobody died, the longest full disk lasted $longest s"

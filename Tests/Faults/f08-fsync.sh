@@ -4,11 +4,11 @@
 # seconds: 60
 # strace makes the Nth fdatasync or fsync of one process fail with EIO, once. The process must call
 # none after it: the kernel has called the pages clean, and a retry would lie.
-. "$(dirname "$0")/../EndToEnd/common.sh"
+. "$(dirname "$0")/common.sh"
 command -v strace > /dev/null || { echo "strace is not installed"; exit 77; }
 strace -o /dev/null true 2> /dev/null || { echo "strace may not trace here"; exit 77; }
 options=(--learner.lagMax=0 --run.steps=120 --learner.checkpointEvery=4)
-deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0
+trials=0
 
 run quiet "${options[@]}"
 quiet=$(final_digest quiet)
@@ -45,6 +45,6 @@ while :; do
   break_sync replay fdatasync $((1 + 5 * round))
   for nth in 1 2 3; do break_sync learner fsync $((nth + 3 * round)); done
   round=$((round + 1))
-  [ $SECONDS -lt $deadline ] || break
+  is_time_left || break
 done
 echo "measured: $trials failed syncs; each ended its process with 74 and cost nothing acknowledged"

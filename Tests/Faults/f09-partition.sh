@@ -2,7 +2,7 @@
 # fault: F9
 # claim: partitions of the actors' host, both ways and one way, of 1 s to a minute, lose nothing,
 #   double nothing, keep memory bounded, and end within the reconnection's cap
-# seconds: 150
+# seconds: 200
 . "$(dirname "$0")/common.sh"
 need_python
 need_root "making network namespaces"
@@ -44,7 +44,8 @@ most=0 cuts=0 longest=0 slowest=0
 directions=(both input output)
 # The first three are fixed, so that the smallest number of trials has all directions and a minute.
 plan=(60 12 3)
-while [ "$(last_step parted)" -lt $((steps - 300)) ] && { [ $cuts -lt 3 ] || is_time_left; }; do
+while [ "$(last_step parted)" -lt $((steps - 300)) ] \
+  && { [ $cuts -lt 3 ] || [ $SECONDS -lt "$seconds" ]; }; do
   length=${plan[cuts]:-$((RANDOM % 20 + 1))} direction=${directions[cuts % 3]}
   cut $direction
   sleep 0.3

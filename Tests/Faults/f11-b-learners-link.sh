@@ -39,7 +39,7 @@ told() {
 
 trials=0 learner_cuts=0 actor_cuts=0 groups=0 leases=0 commits=0
 while :; do
-  trials=$((trials + 1)) begun=$SECONDS name=cut-$trials
+  trials=$((trials + 1)) name=cut-$trials
   between learner 46357 --lose-replies 3 30
   proxies=($!)
   between actor 46358 --cut-replies 300 20000
@@ -69,9 +69,9 @@ while :; do
   learner_cuts=$((learner_cuts + $(told learner cuts)))
   actor_cuts=$((actor_cuts + $(told actor cuts)))
   leases=$((leases + $(told learner lease))) commits=$((commits + $(told learner committed)))
-  groups=$((groups + rows)) took=$((SECONDS - begun))
+  groups=$((groups + rows))
   rm -rf "${work:?}/$name"
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 [ $leases -gt 0 ] && [ $commits -gt 0 ] || fail "$leases leases and $commits commits were lost"
 echo "measured: $trials trials; $learner_cuts answers to the learner lost ($leases leases," \

@@ -15,7 +15,7 @@ want=$(final_digest quiet)
 [ -n "$want" ] || fail "no digest"
 trials=0 cuts=0 groups=0
 while :; do
-  trials=$((trials + 1)) begun=$SECONDS name=cut-$trials
+  trials=$((trials + 1)) name=cut-$trials
   "$FORAGE_PYTHON" Tests/Faults/proxy.py $((port + 3)) 127.0.0.1:$port --cut-replies 300 12000 \
     > "$work/proxy.out" 2>&1 &
   proxy=$!
@@ -36,9 +36,9 @@ while :; do
   # 60 steps of 8 tickets: each is there, and the file's key admits none twice.
   rows=$("$FORAGE_PYTHON" Tests/Faults/count.py "$work/$name/ledger.sqlite" groups "key >= 0")
   [ "$rows" = 480 ] || fail "$rows groups"
-  cuts=$((cuts + now)) groups=$((groups + rows)) took=$((SECONDS - begun))
+  cuts=$((cuts + now)) groups=$((groups + rows))
   rm -rf "${work:?}/$name"
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; $cuts cuts of the reply direction, $groups groups, each once; the" \
   "same last weights ${want:0:12} as without a proxy"

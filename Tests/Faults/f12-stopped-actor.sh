@@ -2,8 +2,8 @@
 # fault: F12
 # claim: a stopped actor is marked, its lease ends, others fill its tickets, and it may come back
 # seconds: 40
-. "$(dirname "$0")/../EndToEnd/common.sh"
-deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0
+. "$(dirname "$0")/common.sh"
+trials=0
 options=(--learner.lagMax=0 --run.steps=300 --replay.ticketLeaseSeconds=3)
 
 run quiet "${options[@]}"
@@ -31,6 +31,6 @@ while :; do
   [ "$(final_digest "$name")" = "$quiet" ] || fail "the last weights differ"
   rm -rf "${work:?}/$name"
   trials=$((trials + 1))
-  [ $SECONDS -lt $deadline ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; marked, reissued after 3 s, the last weights equal"

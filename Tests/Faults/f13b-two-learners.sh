@@ -23,7 +23,7 @@ lost() { kill -CONT $new; fail "$*"; }
 silence=35
 trials=0 silent=0
 while :; do
-  trials=$((trials + 1)) begun=$SECONDS
+  trials=$((trials + 1))
   rm -rf "$work/two"
   "$forage" run "$config" --plain --folder "$work/two" "${options[@]}" > "$work/two.out" 2>&1 &
   job=$!
@@ -84,8 +84,7 @@ while :; do
     fail "the resumed run ended with $status"
   }
   [ "$(final_digest two)" = "$want" ] || fail "the last weights differ"
-  took=$((SECONDS - begun))
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials, in $silent of them away for $silence s or more; each time a" \
   "second learner was turned away by the lock (84), then let in: the old one ended with 83," \

@@ -37,7 +37,7 @@ actor=.build/release/forage-actor
 # The run has no actors of its own: it waits while strangers knock, and then the one with a key
 # comes.
 while :; do
-  trials=$((trials + 1)) begun=$SECONDS name=guarded-$trials
+  trials=$((trials + 1)) name=guarded-$trials
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" --actor.count=0 \
     --listen 0.0.0.0 --keys "$keys" "${ports[@]}" > "$work/$name.out" 2>&1 &
   job=$!
@@ -94,9 +94,8 @@ while :; do
   found=$(grep -rlF -f "$work/secrets.txt" "$work/$name" "$work"/*.out || true)
   [ "$(wc -l < "$work/secrets.txt")" = 11 ] || fail "not the eleven secrets"
   [ -z "$found" ] || fail "a secret stands in $found"
-  took=$((SECONDS - begun))
   rm -rf "${work:?}/$name"
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; $refused dials refused with a status and a hint, the run's last" \
   "weights unchanged, 11 secrets nowhere in the run's folder and output"

@@ -24,7 +24,7 @@ knock() {
   done
 }
 while :; do
-  trials=$((trials + 1)) begun=$SECONDS name=knocked-$trials
+  trials=$((trials + 1)) name=knocked-$trials
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" --actor.count=0 \
     --listen 127.0.0.1 --keys "$keys" "${ports[@]}" > "$work/$name.out" 2>&1 &
   job=$!
@@ -63,9 +63,8 @@ while :; do
   wait "${knockers[@]}" || true
   lines=$(grep -c "turned away" "$work/$name/logs/replay.log")
   [ "$lines" -ge 1 ] && [ "$lines" -le 40 ] || fail "$lines lines of log for $knocks knocks"
-  took=$((SECONDS - begun))
   rm -rf "${work:?}/$name"
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; $knocks raw connections, the last hung up on after $slowest s," \
   "forage status answered in $worst ms at worst, the run's last weights unchanged, $lines lines" \

@@ -7,12 +7,12 @@
 # A thread that could go on and does not is found by the watchdog of its process, which prints who
 # does what and the last events; the supervisor starts the process again, and the last weights are
 # those of a quiet run. A supervisor that hangs ends the same way and leaves nobody behind.
-. "$(dirname "$0")/../EndToEnd/common.sh"
+. "$(dirname "$0")/common.sh"
 patience=3
 # Steps enough that no turn below is among a run's last: there a hung process is stopped first.
 options=(--learner.lagMax=0 --supervisor.hangSeconds=$patience --supervisor.stallSeconds=60
   --run.steps=96)
-deadline=$((SECONDS + ${FORAGE_FAULT_SECONDS:-0})) trials=0 slowest=0
+trials=0 slowest=0
 
 run quiet "${options[@]}"
 quiet=$(final_digest quiet)
@@ -134,7 +134,7 @@ while :; do
   end_without_a_step
   redo_for_long
   round=$((round + 1))
-  [ $SECONDS -lt $deadline ] || break
+  is_time_left || break
 done
 echo "measured: $trials trials; found after $patience s each time, the longest whole run" \
   "with a hang took $slowest s; a redo of $redo ms was no stall of 3 s"

@@ -18,7 +18,7 @@ last_step() {
 
 runs=0 stops=0 slowest=0
 while :; do
-  runs=$((runs + 1)) begun=$SECONDS command=(run "$config" --folder "$work/stopped" "${options[@]}")
+  runs=$((runs + 1)) command=(run "$config" --folder "$work/stopped" "${options[@]}")
   rm -rf "$work/stopped"
   while :; do
     "$forage" "${command[@]}" --plain > "$work/stopped.out" 2>&1 &
@@ -45,8 +45,7 @@ while :; do
     [ -e "$work/stopped/settings.yaml" ] && command=(run --resume "$work/stopped")
   done
   [ "$(final_digest stopped)" = "$want" ] || fail "the last weights differ"
-  took=$((SECONDS - begun))
-  [ $((SECONDS + took)) -lt "$seconds" ] || break
+  is_time_left || break
 done
 [ $stops -ge 3 ] || fail "only $stops stops"
 echo "measured: $stops trials; each ended with 0, the slowest after $slowest ms; $runs runs went" \
