@@ -45,7 +45,7 @@ public enum LearnerProgram {
     "forage-learner", "Trains a run's policy on the groups its replay holds.",
     options: [
       .value("run", "DIR", "the run's folder, as forage run made it"),
-      .value("threads", "N", "threads to compute with; the settings' share by default"),
+      .value("threads", "N", "threads to compute with (the run's setting, else all cores)"),
       .flag("allow-other-build", "go on with a run that another build, or machine, began"),
       .value("until", "N", "end at a step boundary by this nanosecond of the monotonic clock"),
     ],
@@ -121,7 +121,9 @@ public enum LearnerProgram {
     strand.use("the disk to give the newest checkpoint")
     let checkpoints = try Checkpoints(folder: run.checkpoints, log: log)
     try checkpoints.removeUnfinished()
-    let cores = options.threads ?? (settings.learner.threads > 0 ? settings.learner.threads : 1)
+    let cores =
+      [options.threads ?? 0, settings.learner.threads, settings.run.threads, Machine.coreCount]
+      .first { $0 > 0 } ?? 1
     // Every hello names the version of the checkpoint that is tried then.
     let candidate = Candidate(try newest(of: run, checkpoints))
 
