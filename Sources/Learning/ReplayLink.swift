@@ -135,16 +135,19 @@ public final class ReplayLink {
             answer = reply
             return true
           }, deadlineMilliseconds: Self.repeatMilliseconds,
-          wake: finishing == nil ? stopDescriptor : nil)
+          wake: finishing == nil ? stopDescriptor : nil, untilReconnected: true)
         if let answer { return answer }
       } catch {
         if isStopping(), finishing?.hasPassed ?? true { throw StopRequested() }
-        guard case .timedOut = error.reason else { throw error }
+        switch error.reason {
+        case .timedOut: log.warning("\(waiting); asking again")
+        case .reconnected: log.info("another connection to replay stands; asking again")
+        default: throw error
+        }
         guard !patience.hasPassed else {
           throw waiting.expired(
             remedy: "check that forage-replay runs (forage status, logs/replay.log)")
         }
-        log.warning("\(waiting); asking again")
         // Every hello opens an epoch: only the answer to the newest one counts.
         if isHello { id = takeID() }
       }

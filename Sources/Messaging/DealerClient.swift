@@ -19,6 +19,11 @@ public final class DealerClient {
   private let keys: ClientKeys?
   /// The last event of the connection; nil before the first.
   public private(set) var lastEvent: SocketEvent?
+  /// How often a connection took the place of one that had stood.
+  private var reconnections = 0
+  private var standing = Standing.never
+
+  private enum Standing { case never, stands, lost }
 
   public init(
     to endpoint: String, peer: String, in context: MessagingContext,
@@ -42,13 +47,18 @@ public final class DealerClient {
 
   /// Sends a request and returns the first reply `matching` accepts. Throws `.timedOut`, which
   /// names the peer and how long it was waited for, or `.woken` when `wake` (an eventfd, not
-  /// drained here) becomes readable first.
+  /// drained here) becomes readable first; with `untilReconnected`, `.reconnected` where waiting
+  /// for the rest of the deadline would most likely be in vain.
   public func exchange(
-    _ frames: Frames, matching: (Frames) -> Bool, deadlineMilliseconds: Int, wake: Int32? = nil
+    _ frames: Frames, matching: (Frames) -> Bool, deadlineMilliseconds: Int, wake: Int32? = nil,
+    untilReconnected: Bool = false
   ) throws(MessagingError) -> Frames {
     let deadline = Deadline(milliseconds: deadlineMilliseconds)
+    // A connection known to be lost has not carried the request: it goes out with the next one.
+    try readEvents()
+    let before = untilReconnected ? reconnections + (standing == .lost ? 1 : 0) : .max
     try send(frames, by: deadline, wake: wake)
-    return try awaitReply(matching: matching, by: deadline, wake: wake)
+    return try awaitReply(matching: matching, by: deadline, wake: wake, before: before)
   }
 
   /// One request of several in flight: waits for room or a connection, not for an answer.
@@ -77,12 +87,18 @@ public final class DealerClient {
   }
 
   private func awaitReply(
-    matching: (Frames) -> Bool, by deadline: Deadline, wake: Int32?
+    matching: (Frames) -> Bool, by deadline: Deadline, wake: Int32?, before: Int = .max
   ) throws(MessagingError) -> Frames {
     while true {
+      // An answer that came over the old connection is looked for before the new one is noticed.
+      let isOld = reconnections > before
       while let reply = try socket.receive() {
         if matching(reply) { return reply }
         lateReplies += 1
+      }
+      if isOld {
+        throw MessagingError(
+          operation: "ask \(peer) at", endpoint: endpoint, reason: .reconnected(peer: peer))
       }
       try wait(for: .readable, by: deadline, wake: wake)
     }
@@ -120,6 +136,13 @@ public final class DealerClient {
   public func readEvents() throws(MessagingError) {
     while let event = try monitor.nextRaw() {
       lastEvent = SocketMonitor.event(event.code, value: event.value, event.endpoint) ?? lastEvent
+      switch (event.code, standing) {
+      case (ZMQ_EVENT_DISCONNECTED, .stands): standing = .lost
+      case (ZMQ_EVENT_HANDSHAKE_SUCCEEDED, .lost):
+        (standing, reconnections) = (.stands, reconnections + 1)
+      case (ZMQ_EVENT_HANDSHAKE_SUCCEEDED, _): standing = .stands
+      default: break
+      }
       try judge.note(event, of: socket.handle, keys)
     }
   }

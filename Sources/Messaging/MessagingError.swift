@@ -17,6 +17,9 @@ public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertibl
     case tooManyFrames(count: Int, maximum: Int)
     /// No answer in time: from whom, for how long, and what the connection did meanwhile.
     case timedOut(peer: String, milliseconds: Int, connection: String)
+    /// The connection that carried the request ended and another stands: the request or its answer
+    /// went with the old one, and it is time to ask again.
+    case reconnected(peer: String)
     /// The wake descriptor became readable first.
     case woken
     /// The context was shut down.
@@ -79,6 +82,8 @@ public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertibl
     case .timedOut(let peer, let milliseconds, let connection):
       return "\(what) failed: \(peer) has not answered for \(milliseconds) ms (\(connection)); "
         + "check that it runs and that the address is right"
+    case .reconnected(let peer):
+      return "\(what) failed: the connection ended before \(peer) had answered; ask again"
     case .woken:
       return "\(what) was given up: the wake descriptor became readable"
     case .ended:
@@ -103,7 +108,7 @@ public struct MessagingError: Error, Equatable, Sendable, CustomStringConvertibl
     case .keyFile(.missing, _, _): 66
     case .keyFile(.content, _, _): 65
     case .keyRefused: 86
-    case .system, .tooLarge, .tooManyFrames, .timedOut, .woken, .ended: 69
+    case .system, .tooLarge, .tooManyFrames, .timedOut, .reconnected, .woken, .ended: 69
     }
   }
 }

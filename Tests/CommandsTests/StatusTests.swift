@@ -46,7 +46,7 @@ import Wire
       announceAddress: "", version: nil, files: [])
     _ = try actor.exchange(
       Envelope(id: 1, body: Request.hello(hello)).encoded(), matching: { _ in true },
-      deadlineMilliseconds: 10_000)
+      deadlineMilliseconds: 30_000)
     let wish = Envelope(id: 2, body: Request.tickets(TicketRequest(version: nil, count: 1)))
 
     for place in [run.path, endpoint] {

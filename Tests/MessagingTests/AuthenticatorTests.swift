@@ -95,7 +95,7 @@ import Testing
       let client = try DealerClient(
         to: address, peer: "replay", in: MessagingContext(), keys: keys)
       while stop.value == nil {
-        _ = try client.exchange([[7]], matching: { _ in true }, deadlineMilliseconds: 10_000)
+        _ = try client.exchange([[7]], matching: { _ in true }, deadlineMilliseconds: 30_000)
         usleep(10_000)
       }
     } meanwhile: {

@@ -45,6 +45,7 @@ import Testing
     let router = try Socket(.router, in: context)
     let address = try router.bind(to: "tcp://127.0.0.1:*")
     let client = try DealerClient(to: address, peer: "replay", in: context)
+    while try !client.isConnected() { usleep(1_000) }
     let error = #expect(throws: MessagingError.self) {
       _ = try client.exchange([[1]], matching: { _ in true }, deadlineMilliseconds: 300)
     }
@@ -100,6 +101,38 @@ import Testing
       _ = try client.exchange([[1]], matching: { _ in true }, deadlineMilliseconds: 60_000)
     }
     #expect(error?.reason == .ended)
+  }
+
+  /// Takes a request, answers nothing, and goes: with it the request.
+  private func takeOne(at endpoint: String) throws {
+    let router = try Socket(.router, in: MessagingContext())
+    try router.bind(to: endpoint)
+    let poller = Poller()
+    poller.add(router)
+    while try router.receive() == nil { try poller.wait(timeoutMilliseconds: 50) }
+  }
+
+  @Test func `a request that went with its connection is told of once another stands`() throws {
+    let path = "/tmp/forage-\(getpid())-lost"
+    defer { unlink(path) }
+    let context = try MessagingContext()
+    defer { context.shutDown() }
+    let client = try DealerClient(to: "ipc://" + path, peer: "replay", in: context)
+    func ask(_ number: UInt8) throws -> Frames {
+      try client.exchange(
+        [[number]], matching: { $0[0] == [number] }, deadlineMilliseconds: 60_000,
+        untilReconnected: true)
+    }
+    let own = try MessagingContext()
+    defer { own.shutDown() }
+    startThread {
+      try? self.takeOne(at: "ipc://" + path)
+      self.serve(own, at: "ipc://" + path) { [$0] }
+    }
+    let error = #expect(throws: MessagingError.self) { try ask(1) }
+    #expect(error?.reason == .reconnected(peer: "replay"))
+    // The connection that stands now is as good as the first was.
+    #expect(try ask(2) == [[2]])
   }
 
   @Test func `a client finds a service that comes, goes and comes again`() throws {

@@ -140,7 +140,7 @@ final class Gate {
     return try serving {
       let client = try DealerClient(
         to: address, peer: "replay", in: MessagingContext(), keys: keys)
-      return try client.exchange([[7]], matching: { _ in true }, deadlineMilliseconds: 10_000)
+      return try client.exchange([[7]], matching: { _ in true }, deadlineMilliseconds: 30_000)
     }
   }
 

@@ -87,10 +87,10 @@ import Wire
     let endpoint = harness.endpoint
     let actor = try WorkerThread(name: "actor") {
       try actToTheEnd(
-        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 10_000), name: "actor-0")
+        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 30_000), name: "actor-0")
     }
     _ = try learnToTheEnd(learner)
-    _ = actor.join(deadline: .after(seconds: 10))
+    _ = actor.join(deadline: .after(seconds: 30))
     try harness.end()
     return folder
   }

@@ -216,10 +216,10 @@ import Wire
     let endpoint = harness.endpoint
     let actor = try WorkerThread(name: "actor") {
       try actToTheEnd(
-        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 10_000), name: "actor-0")
+        try TestPeer(endpoint: endpoint, deadlineMilliseconds: 30_000), name: "actor-0")
     }
     _ = try learnToTheEnd(try TestPeer(harness))
-    _ = actor.join(deadline: .after(seconds: 10))
+    _ = actor.join(deadline: .after(seconds: 30))
     try harness.end()
     let reader = try LedgerReader(path: harness.folder.ledger)
     let commits = try reader.commits().map(\.commit)

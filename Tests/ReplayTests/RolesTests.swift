@@ -46,7 +46,7 @@ import Wire
   private func peer(_ name: String) throws -> TestPeer {
     let role = try #require(Self.names.first { $0.0 == name }?.1)
     return try TestPeer(
-      endpoint: harness.endpoint, deadlineMilliseconds: 10_000,
+      endpoint: harness.endpoint, deadlineMilliseconds: 30_000,
       keys: .load("\(keys.path)/\(name).key", as: role))
   }
 

@@ -39,7 +39,7 @@ final class ServiceHarness {
 
   /// Waits until it ends of itself, and throws what it threw.
   func waitForEnd() throws {
-    guard let outcome = thread?.join(deadline: .after(seconds: 10)) else { return }
+    guard let outcome = thread?.join(deadline: .after(seconds: 30)) else { return }
     thread = nil
     if case .failed(let error) = outcome { throw error }
   }
@@ -47,12 +47,12 @@ final class ServiceHarness {
   /// Stops it as SIGTERM would, and throws what it threw.
   func end() throws {
     stop?.signal()
-    guard let outcome = thread?.join(deadline: .after(seconds: 10)) else { return }
+    guard let outcome = thread?.join(deadline: .after(seconds: 30)) else { return }
     thread = nil
     switch outcome {
     case .finished: break
     case .failed(let error): throw error
-    case .running: throw Failure("stop", on: "the service", happened: "it still runs after 10 s")
+    case .running: throw Failure("stop", on: "the service", happened: "it still runs after 30 s")
     }
   }
 }
@@ -69,18 +69,25 @@ final class TestPeer {
   }
 
   convenience init(_ harness: ServiceHarness) throws {
-    try self.init(endpoint: harness.endpoint, deadlineMilliseconds: 10_000)
+    try self.init(endpoint: harness.endpoint, deadlineMilliseconds: 30_000)
   }
 
   func ask(_ body: Request, payload: [[UInt8]] = []) throws -> Envelope<Reply> {
     nextID += 1
     let id = nextID
     let request = Envelope(id: id, body: body, payload: payload)
-    let frames = try client.exchange(
-      request.encoded(),
-      matching: { (try? Envelope<Reply>(decoding: $0))?.id == id },
-      deadlineMilliseconds: deadlineMilliseconds)
-    return try Envelope<Reply>(decoding: frames)
+    while true {
+      do {
+        let frames = try client.exchange(
+          request.encoded(),
+          matching: { (try? Envelope<Reply>(decoding: $0))?.id == id },
+          deadlineMilliseconds: deadlineMilliseconds, untilReconnected: true)
+        return try Envelope<Reply>(decoding: frames)
+      } catch let error as MessagingError {
+        // What was on its way when the service was stopped went with it, as in a run.
+        guard case .reconnected = error.reason else { throw error }
+      }
+    }
   }
 
   func hello(actor name: String, holding: [TicketKey] = []) throws -> Welcome {
