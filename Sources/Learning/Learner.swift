@@ -264,17 +264,18 @@ public final class Learner {
     timeLimit.took(seconds: report.wallSeconds)
     // Writing the record takes its time from the step that follows.
     enter("record")
-    let served = server.counters.bytesServed
-    defer { lastServed = served }
+    let counters = server.counters
+    defer { lastServed = counters.bytesServed }
     let record = StepRecord(
       step: step, lineage: version.lineage, result: result, lease: lease, groups: groups,
       phases: report,
-      leasedBytes: payload.reduce(0) { $0 + $1.count }, servedBytes: served - lastServed,
+      leasedBytes: payload.reduce(0) { $0 + $1.count },
+      servedBytes: counters.bytesServed - lastServed,
       receivedBytes: max(0, received - lastReceived), actors: rates,
       newestLevel: newest, curriculum: taken.curriculum)
     let document = record.document()
     try append(document)
-    meters.tell(step: document, servedBytes: served)
+    meters.tell(step: document, counters)
     log.debug("step \(step): reward \(result.rollouts.rewardMean), \(report.wallSeconds) s")
   }
 

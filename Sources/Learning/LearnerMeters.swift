@@ -12,10 +12,13 @@ enum LearnerMeters {
     labels: ["key"])
   static let served = Meter(
     "forage_learner_served_bytes_total", .counter, "Bytes of weights sent to actors.")
+  static let refusals = Meter(
+    "forage_learner_refusals_total", .counter, "Requests for weights answered with a refusal.",
+    labels: ["code"])
 }
 
 extension Meters {
-  func tell(step document: Document, servedBytes: Int) {
+  func tell(step document: Document, _ server: WeightServer.Counters) {
     guard case .object(let members) = document.value else { return }
     for member in members {
       switch member.value.value {
@@ -27,6 +30,9 @@ extension Meters {
       default: continue
       }
     }
-    set(LearnerMeters.served, Double(servedBytes))
+    set(LearnerMeters.served, Double(server.bytesServed))
+    for (code, count) in server.refused.codes {
+      set(LearnerMeters.refusals, Double(count), labels: [code.rawValue])
+    }
   }
 }

@@ -14,8 +14,6 @@ import Wire
 public final class WeightServer: Sendable {
   /// Chunks queued toward one peer: four windows of an actor, 32 MiB.
   public static let sendQueueMessages = 64
-  /// Peers counted by name; the bytes of further ones are counted together.
-  public static let maximumCountedPeers = 1024
   /// Versions whose bytes are still told apart: the oldest are forgotten.
   public static let maximumCountedVersions = 256
   public static let announceSeconds = 1.0
@@ -47,12 +45,11 @@ public final class WeightServer: Sendable {
   public struct Counters: Equatable, Sendable {
     public var bytesServed = 0
     public var bytesByVersion: [Int: Int] = [:]
-    /// By the peer's identity in hexadecimal digits; "others" beyond `maximumCountedPeers`.
-    public var bytesByPeer: [String: Int] = [:]
     public var chunksServed = 0
     /// Answers that did not fit a peer's queue, or whose peer was gone.
     public var answersDropped = 0
-    public var refusals = 0
+    /// By who asked: the name of its key, or where it comes from.
+    public var refused = RefusalTally()
     /// Measurements of the link that were answered, and their bytes both ways.
     public var probes = 0
     public var probeBytes = 0
@@ -211,6 +208,9 @@ public final class WeightServer: Sendable {
     private let wake: EventFD
     private let log: Log
     private var probes = ProbeDesk<[UInt8]>(service: "weights")
+    private var lines = LineBudget()
+    /// Who asked what is being answered.
+    private var asking = "somebody"
     /// What the answer under way carries of a version.
     private var served: (version: Int, bytes: Int)?
 
@@ -287,9 +287,11 @@ public final class WeightServer: Sendable {
         let frames = message.frames
         // The first frame is the peer's identity; a message of nothing else has no one to ask.
         guard let peer = frames.first else { continue }
+        asking = authenticator?.entry(of: message.key)?.name ?? message.address ?? "somebody"
         if let authenticator, authenticator.entry(of: message.key) == nil {
           strangers.turnAway(.otherRole, at: "somebody", "the key of a connection was withdrawn")
           let refusal = Refusal(.role, "the key of this connection has been withdrawn")
+          count(refusal)
           let answer = Envelope<BlobReply>(refusing: Array(frames.dropFirst()), refusal)
           _ = try router.send([peer] + answer.encoded())
           continue
@@ -301,8 +303,7 @@ public final class WeightServer: Sendable {
           let request = try Envelope<BlobRequest>(decoding: Array(frames.dropFirst()))
           answer = reply(to: request, from: peer)
         } catch {
-          log.warning("a request for weights was refused: \(error.sentence)")
-          store.withLock { $0.counters.refusals += 1 }
+          count(error)
           answer = Envelope(refusing: Array(frames.dropFirst()), error)
         }
         // What a probe is owed comes after what the others asked for.
@@ -348,12 +349,12 @@ public final class WeightServer: Sendable {
         }
         return Envelope(id: request.id, body: .located(found))
       case .chunk(let digest, let offset, let count):
-        return chunk(id: request.id, digest: digest, offset: offset, count: count, peer: peer)
+        return chunk(id: request.id, digest: digest, offset: offset, count: count)
       }
     }
 
     private func chunk(
-      id: Int, digest: Digest, offset: Int, count: Int, peer: [UInt8]
+      id: Int, digest: Digest, offset: Int, count: Int
     ) -> Envelope<BlobReply> {
       guard (1...WireLimits.maximumChunkBytes).contains(count) else {
         return refuse(
@@ -379,30 +380,35 @@ public final class WeightServer: Sendable {
             "offset \(offset) is outside of the blob \(digest.short) of \(bytes.count) bytes"))
       }
       let piece = Array(bytes[offset..<min(bytes.count, offset + count)])
-      tally(piece.count, version: version, peer: peer)
+      tally(piece.count, version: version)
       return Envelope(
         id: id, body: .chunk(digest: digest, offset: offset, total: bytes.count), payload: [piece])
     }
 
-    private func tally(_ count: Int, version: Int?, peer: [UInt8]) {
+    private func tally(_ count: Int, version: Int?) {
       served = version.map { ($0, count) }
-      var name = peer.reduce("") { $0 + ($1 < 16 ? "0" : "") + String($1, radix: 16) }
       store.withLock {
         $0.counters.bytesServed += count
         $0.counters.chunksServed += 1
         if let version { $0.counters.bytesByVersion[version, default: 0] += count }
-        if $0.counters.bytesByPeer[name] == nil,
-          $0.counters.bytesByPeer.count >= WeightServer.maximumCountedPeers
-        {
-          name = "others"
-        }
-        $0.counters.bytesByPeer[name, default: 0] += count
       }
     }
 
     private func refuse(id: Int, _ refusal: Refusal) -> Envelope<BlobReply> {
-      store.withLock { $0.counters.refusals += 1 }
+      count(refusal)
       return Envelope(id: id, body: .refused(refusal))
+    }
+
+    /// One that no sound peer earns is told of, at a bounded rate.
+    private func count(_ refusal: Refusal) {
+      let faults = store.withLock { store in
+        store.counters.refused.count(refusal.code, of: asking)
+        return store.counters.refused.faults
+      }
+      guard refusal.code.isFault else { return }
+      watchdog?.set(Watchdog.Gauge.refused, to: faults, of: 0)
+      guard let more = lines.take() else { return }
+      log.warning("refused \(asking): \(refusal.code.rawValue): \(refusal.sentence)\(more)")
     }
 
     private static func gone(_ what: String?, _ newest: Snapshot?) -> Refusal {

@@ -18,6 +18,9 @@ public struct SignedMessage: Equatable, Sendable {
   public var frames: Frames
   /// The sender's, by what libzmq authenticated; nil on a socket without keys.
   public var key: PublicKey?
+  /// Where it came from, as libzmq tells it: a host's address, or "localhost:USER:GROUP:PROCESS" in
+  /// numbers; nil between threads.
+  public var address: String?
 }
 
 /// A message beyond the limits of its socket: read to its end, thrown away and counted.

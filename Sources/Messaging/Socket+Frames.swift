@@ -47,7 +47,7 @@ extension Socket {
     try receiveSigned(onOversized: onOversized)?.frames
   }
 
-  /// The same with the key that the sender's connection was let in under.
+  /// The same with where it came from, and the key that the sender's connection was let in under.
   public func receiveSigned(
     onOversized: (OversizedMessage) -> Void = { _ in }
   ) throws(MessagingError) -> SignedMessage? {
@@ -57,8 +57,8 @@ extension Socket {
       var frameCount = 1
       var byteCount = first.byteCount
       var more = first.more
-      // The identity frame that a router puts before a message may come without it.
-      var user = first.user
+      // The identity frame that a router puts before a message may come without them.
+      var (user, address) = (first.user, first.address)
       while more {
         // The rest of a message is there once its first frame is.
         let room = frameCount < limits.maximumFrames ? limits.maximumMessageBytes - byteCount : -1
@@ -68,9 +68,11 @@ extension Socket {
         byteCount += next.byteCount
         more = next.more
         user = user ?? next.user
+        address = address ?? next.address
       }
       if frameCount <= limits.maximumFrames && byteCount <= limits.maximumMessageBytes {
-        return SignedMessage(frames: frames, key: user.flatMap { PublicKey($0) })
+        return SignedMessage(
+          frames: frames, key: user.flatMap { PublicKey($0) }, address: address)
       }
       handle.oversizedCount += 1
       onOversized(
@@ -123,6 +125,8 @@ extension Socket {
     var more: Bool
     /// Whom the authenticator let in; only a server under keys asks.
     var user: String?
+    /// Where it came from; only a router's owner has more than one to tell apart.
+    var address: String?
   }
 
   /// Nil when nothing has come. Bytes beyond `room` are not copied.
@@ -145,7 +149,13 @@ extension Socket {
     if case .server = security, let text = zmq_msg_gets(message, "User-Id") {
       user = String(cString: text)
     }
-    return Frame(bytes: bytes, byteCount: size, more: zmq_msg_more(message) != 0, user: user)
+    var address: String?
+    if kind == .router, let text = zmq_msg_gets(message, "Peer-Address"), text.pointee != 0 {
+      address = String(cString: text)
+    }
+    return Frame(
+      bytes: bytes, byteCount: size, more: zmq_msg_more(message) != 0, user: user,
+      address: address)
   }
 }
 

@@ -1,15 +1,10 @@
-// Those who were turned away: counted exactly, told of at a bounded rate, so that whoever knocks a
-// thousand times a second fills no disk.
+// Those who were turned away: counted exactly, told of at a bounded rate.
 
 import CZeroMQ
 import Glibc
 
 /// Counts who was turned away at a service's sockets, and words it; belongs to one thread.
 public final class Strangers {
-  /// Lines a window; what exceeds them is told as a number with the next line.
-  public static let linesPerWindow = 10
-  static let windowMilliseconds = 60_000
-
   public enum Reason: String, CaseIterable, Sendable {
     /// A key the list does not have.
     case unknownKey = "unknown-key"
@@ -29,9 +24,7 @@ public final class Strangers {
   /// Where the last one came from; nil before the first.
   public private(set) var last: (reason: Reason, address: String)?
   private var lines: [String] = []
-  private var window = 0
-  private var told = 0
-  private var untold = 0
+  private var budget = LineBudget()
 
   public init() {}
 
@@ -41,15 +34,7 @@ public final class Strangers {
   public func turnAway(_ reason: Reason, at address: String, _ detail: @autoclosure () -> String) {
     counts[reason, default: 0] += 1
     last = (reason, address)
-    let now = Int(Deadline.now / 1_000_000)
-    if now - window >= Self.windowMilliseconds { (window, told) = (now, 0) }
-    guard told < Self.linesPerWindow else {
-      untold += 1
-      return
-    }
-    told += 1
-    let more = untold > 0 ? " (and \(untold) more since the line before)" : ""
-    untold = 0
+    guard let more = budget.take() else { return }
     lines.append("turned away \(address): \(reason.rawValue): \(detail())\(more)")
   }
 

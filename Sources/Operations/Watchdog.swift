@@ -24,6 +24,8 @@ public final class Watchdog: Sendable {
   public struct Gauge: Sendable {
     /// Strangers at a process's own doors, since its start.
     public static let turnedAway = "turned away at the door"
+    /// What no sound peer asks, since its start.
+    public static let refused = "faulty requests refused"
 
     public var name: String
     public var value: Int

@@ -126,7 +126,8 @@ def main():
     options = parser.parse_args()
     context = zmq.Context()
     done = {"rounds": 0, "garbage": 0, "refused": {},
-            "connections": 0, "firstBytes": 0, "mostBytes": 0, "malformed": 0, "counted": 0}
+            "connections": 0, "firstBytes": 0, "mostBytes": 0, "malformed": 0,
+            "expected": {}, "counted": {}}
     idle = []
     for address in [options.replay, options.weights]:
         host, port = address.removeprefix("tcp://").split(":")
@@ -145,15 +146,20 @@ def main():
         attack(context, options, replay, welcome, done)
         done["rounds"] += 1
         time.sleep(0.1)
+    del done["expected"]
     print(json.dumps(done))
 
 
-def judge(answer, done, what):
-    """Counts a refusal; whatever else is answered ends the attack with what it was."""
+def judge(answer, done, what, name=None):
+    """Counts a refusal, by replay's name for who asked; whatever else is answered ends the attack
+    with what it was."""
     kind, body = answer
     if kind != "refused":
         sys.exit(f"{what} was answered {kind}: {body}")
     done["refused"][body["code"]] = done["refused"].get(body["code"], 0) + 1
+    if name:
+        codes = done["expected"].setdefault(name, {})
+        codes[body["code"]] = codes.get(body["code"], 0) + 1
 
 
 def attack(context, options, replay, welcome, done):
@@ -165,7 +171,9 @@ def attack(context, options, replay, welcome, done):
             stranger.send_multipart(frames)
             if stranger.poll(5000):
                 control = json.loads(stranger.recv_multipart()[0])
-                judge((control["kind"], control["body"]), done, frames[0][:60])
+                # Who never said hello is called by where he comes from.
+                name = "127.0.0.1" if address == options.replay else None
+                judge((control["kind"], control["body"]), done, frames[0][:60], name)
             else:
                 sys.exit(f"no answer to {frames[0][:60]}")
             stranger.close()
@@ -178,19 +186,21 @@ def attack(context, options, replay, welcome, done):
         for number, blob in enumerate(blobs):
             key = {"purpose": "train", "number": 0}
             answer = replay.ask("submit", {"key": key, "digest": digest(blob)}, blob)
-            judge(answer, done, f"group {number}")
+            judge(answer, done, f"group {number}", "mallory")
         body = {"key": {"purpose": "train", "number": 0}, "digest": digest(whole)}
         answer = replay.ask("submit", body, whole[:-1])
-        judge(answer, done, "a group cut short")
+        judge(answer, done, "a group cut short", "mallory")
     kind, status = replay.ask("status", {})
     status = status["status"]
     resident = status["service"]["residentBytes"]
     done["firstBytes"] = done["firstBytes"] or resident
     done["mostBytes"] = max(done["mostBytes"], resident)
     done["malformed"] = status["service"]["malformed"]
-    done["counted"] = max(
-        [peer.get("refusals", 0) for peer in status["peers"] if peer.get("name") == "mallory"],
-        default=0)
+    done["counted"] = {
+        entry["name"]: entry["codes"] for entry in status["service"]["refusedNames"]
+        if entry["name"] in done["expected"]}
+    if done["counted"] != done["expected"]:
+        sys.exit(f"replay counts {done['counted']}, and sent {done['expected']}")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ import Wire
     }
     let (batches, evaluations) = try learnToTheEnd(TestPeer(harness))
     for actor in actors {
-      if case .failed(let error) = actor.join(deadline: .after(seconds: 10)) { throw error }
+      if case .failed(let error) = actor.join(deadline: .after(seconds: 30)) { throw error }
       #expect(actor.join(deadline: .now).isFinished)
     }
     // At lag 0 step k trains exactly its own four tickets.
@@ -187,7 +187,16 @@ import Wire
     let dropped = try actor.status()["groups"]?["refused"]
     #expect(dropped?["corrupt"]?["groups"] == 1)
     #expect(dropped?["invalid"]?["groups"]?.value != .integer(0))
+    // By the name it said hello under.
+    let names = Self.refusedNames(try actor.status())
+    #expect(names.map { $0["name"] } == [.string("actor-0")])
+    #expect(names.first?["codes"]?["corrupt"] == 1)
     try harness.end()
+  }
+
+  private static func refusedNames(_ status: Document) -> [Document] {
+    guard case .array(let names)? = status["service"]?["refusedNames"]?.value else { return [] }
+    return names
   }
 
   @Test func `frames that are no message are refused and counted`() throws {
@@ -195,10 +204,14 @@ import Wire
     let peer = try TestPeer(harness)
     for frames in [[[UInt8]()], [Array("{".utf8)], [Array("{}".utf8), [1, 2, 3]]] {
       let answer = try peer.client.exchange(
-        frames, matching: { _ in true }, deadlineMilliseconds: 10_000)
+        frames, matching: { _ in true }, deadlineMilliseconds: 30_000)
       #expect(try Envelope<Reply>(decoding: answer).body.refusal == .malformed)
     }
-    #expect(try peer.status()["service"]?["malformed"] == 3)
+    let status = try peer.status()
+    #expect(status["service"]?["malformed"] == 3)
+    // Who never said hello has no name but the address he comes from.
+    let names = Self.refusedNames(status)
+    #expect(names.count == 1 && names.first?["codes"]?["malformed"] == 3)
     try harness.end()
   }
 

@@ -2,6 +2,7 @@
 
 import Documents
 import Operations
+import Wire
 
 struct StatusReport {
   let state: RunState
@@ -195,6 +196,7 @@ struct StatusReport {
       let counts = codes.map { "\($0.key) \($0.value.integerValue ?? 0)" }
       lines.append("requests refused: \(counts.joined(separator: ", "))")
     }
+    lines += Self.words(refusedNames: status["service"]?["refusedNames"]?.elements ?? [])
     if status.count("idlePeersForgotten") > 0 {
       lines.append(
         "\(status.count("idlePeersForgotten")) peers that only said hello made room for others")
@@ -210,12 +212,34 @@ struct StatusReport {
           + (turned.text("last") ?? "?"))
     }
     for account in state.accounts where account.condition != nil {
-      for gauge in account.gauges where gauge.name == Watchdog.Gauge.turnedAway {
-        lines.append(
-          "\(gauge.name) of the \(account.name): \(gauge.value); by reason in its log")
+      for gauge in account.gauges {
+        switch gauge.name {
+        case Watchdog.Gauge.turnedAway:
+          lines.append(
+            "\(gauge.name) of the \(account.name): \(gauge.value); by reason in its log")
+        case Watchdog.Gauge.refused:
+          lines.append("\(gauge.name) by the \(account.name): \(gauge.value); whose, in its log")
+        default: continue
+        }
       }
     }
     return lines
+  }
+
+  /// Whose requests no sound peer would make, a line each; those of ordinary life are not told by
+  /// name.
+  private static func words(refusedNames: [Document]) -> [String] {
+    let lines = refusedNames.compactMap { entry -> String? in
+      let faults = (entry["codes"]?.members ?? []).filter {
+        Refusal.Code(rawValue: $0.key)?.isFault ?? false
+      }
+      guard let name = entry.text("name"), !faults.isEmpty else { return nil }
+      let counts = faults.map { "\($0.key) \($0.value.integerValue ?? 0)" }
+      return "refused of \(name): \(counts.joined(separator: ", "))"
+    }
+    let shown = 8
+    return lines.prefix(shown)
+      + (lines.count > shown ? ["and of \(lines.count - shown) others"] : [])
   }
 
   private static func sum(_ document: Document?) -> Int {

@@ -89,7 +89,6 @@ extension Ledger {
   }
 
   mutating func refuseUnknown(_ asker: Asker, _ key: TicketKey) {
-    peers[asker.peer]?.refusals += 1
     reply(asker, .refused(refusalOfUnknown(key)))
   }
 

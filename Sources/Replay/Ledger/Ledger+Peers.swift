@@ -13,7 +13,6 @@ package struct PeerRecord: Sendable {
   /// When its heartbeats last showed a change of what they count.
   package var lastProgress: Int64
   package var heartbeat: Heartbeat?
-  package var refusals = 0
   package var isGone = false
   /// It has done something since its hello.
   package var isUsed = false

@@ -191,7 +191,6 @@ extension Ledger {
           ("idleMilliseconds", .integer(beat?.idleMilliseconds ?? 0)),
           ("offsetMicroseconds", beat?.offsetMicroseconds.map(Document.integer) ?? nil),
           ("roundTripMicroseconds", beat?.roundTripMicroseconds.map(Document.integer) ?? nil),
-          ("refusals", .integer(record.refusals)),
         ]
       )
     }

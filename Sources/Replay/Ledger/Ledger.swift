@@ -182,7 +182,6 @@ package struct Ledger {
   }
 
   mutating func refuse(_ asker: Asker, _ code: Refusal.Code, _ sentence: String) {
-    peers[asker.peer]?.refusals += 1
     reply(asker, .refused(Refusal(code, sentence)))
   }
 }

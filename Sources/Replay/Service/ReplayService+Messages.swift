@@ -23,8 +23,8 @@ struct ServiceCounters {
   var links: [Peer: Link] = [:]
   var strangers = Link()
   var malformed = 0
-  /// Every refusal sent, known peer or not.
-  var refused: [Refusal.Code: Int] = [:]
+  /// Every refusal sent, by who asked: a peer by its name, others by where they come from.
+  var refused = RefusalTally()
   var oversized = 0
   var commits = 0
   var groups = 0
@@ -32,9 +32,11 @@ struct ServiceCounters {
 
 extension ReplayService {
   /// One message of a peer: its identity, then the envelope's frames.
-  func handle(_ frames: Frames, under key: PublicKey?) throws {
+  func handle(_ message: SignedMessage) throws {
     let began = MonotonicClock.now
+    let (frames, key) = (message.frames, message.key)
     let peer = Peer(frames[0])
+    heard = (peer, message.address)
     count(peer) {
       $0.messages += 1
       $0.bytesReceived += frames.reduce(0) { $0 + $1.count }
@@ -183,7 +185,7 @@ extension ReplayService {
   /// A reply a peer has no room for, or that nobody waits for any more, is lost and counted: every
   /// request is safe to ask again.
   func send(_ reply: Reply, to asker: Asker, payload: [[UInt8]] = []) throws {
-    if case .refused(let refusal) = reply { counters.refused[refusal.code, default: 0] += 1 }
+    if case .refused(let refusal) = reply { count(refusal, of: asker.peer) }
     let began = MonotonicClock.now
     var reply = reply
     if case .alive(var alive) = reply {
@@ -213,6 +215,15 @@ extension ReplayService {
       count(asker.peer) { $0.lostReplies += 1 }
       try feed(.gone(asker.peer))
     }
+  }
+
+  /// One that no sound peer earns is told of: who sent it may be on a host of somebody else's.
+  private func count(_ refusal: Refusal, of peer: Peer) {
+    let address = heard?.peer == peer ? heard?.address : nil
+    let name = ledger.peers[peer]?.name ?? address ?? "somebody"
+    counters.refused.count(refusal.code, of: name)
+    guard refusal.code.isFault, let more = refusalLines.take() else { return }
+    log.warning("refused \(name): \(refusal.code.rawValue): \(refusal.sentence)\(more)")
   }
 
   private func count(_ peer: Peer, _ change: (inout ServiceCounters.Link) -> Void) {

@@ -53,7 +53,7 @@ extension ReplayService {
     for (reason, total) in book.refused {
       meters.set(ReplayMeters.refused, Double(total.groups), labels: [reason.rawValue])
     }
-    for (code, count) in counters.refused {
+    for (code, count) in counters.refused.codes {
       meters.set(ReplayMeters.refusals, Double(count), labels: [code.rawValue])
     }
     meters.set(ReplayMeters.commits, Double(counters.commits))

@@ -45,7 +45,8 @@ extension ReplayService {
             ("upMilliseconds", .integer(Int((now - started) / 1_000_000))),
             ("commits", .integer(counters.commits)),
             ("groups", .integer(counters.groups)),
-            ("refused", .object(refusals)),
+            ("refused", counters.refused.document),
+            ("refusedNames", .array(counters.refused.nameDocuments)),
             ("malformed", .integer(counters.malformed)),
             ("oversized", .integer(counters.oversized)),
             ("probes", .integer(probes.answered)),
@@ -76,11 +77,6 @@ extension ReplayService {
       members.append(("last", .string("\(last.reason.rawValue) from \(last.address)")))
     }
     return .object(members)
-  }
-
-  /// Refusals sent, by their code.
-  private var refusals: [(String, Document)] {
-    counters.refused.map { ($0.key.rawValue, Document.integer($0.value)) }.sorted { $0.0 < $1.0 }
   }
 
   private static func members(of link: ServiceCounters.Link) -> [(String, Document)] {

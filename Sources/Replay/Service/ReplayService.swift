@@ -66,6 +66,9 @@ package final class ReplayService {
   private var nextAction = 0
 
   var counters = ServiceCounters()
+  var refusalLines = LineBudget()
+  /// Whose message was read last, and where that came from.
+  var heard: (peer: Peer, address: String?)?
   var probes = ProbeDesk<Peer>(service: "replay")
   var errands = LinkErrands()
   private(set) var freeBytes = Int.max
@@ -225,7 +228,7 @@ package final class ReplayService {
           self.actions.append(self.tooLarge(oversized))
         })
       else { break }
-      try handle(message.frames, under: message.key)
+      try handle(message)
       if pendingKeys.count >= settings.replay.commitGroups { try flush() }
     }
     try performActions()

@@ -1,0 +1,34 @@
+import Documents
+import Testing
+import Wire
+
+@Suite struct RefusalTallyTests {
+  @Test func `refusals are counted by code and by name, the most refused first`() {
+    var tally = RefusalTally()
+    for _ in 0..<3 { tally.count(.malformed, of: "10.0.0.5") }
+    tally.count(.busy, of: "actor-0")
+    tally.count(.invalid, of: "10.0.0.5")
+    tally.count(.gone, of: "actor-1")
+    #expect(tally.codes == [.malformed: 3, .busy: 1, .invalid: 1, .gone: 1])
+    #expect(tally.names["10.0.0.5"] == [.malformed: 3, .invalid: 1])
+    #expect(tally.total == 6)
+    // A full queue and a version that is no longer served are nobody's fault.
+    #expect(tally.faults == 4)
+    #expect(tally.document["malformed"] == .integer(3))
+    #expect(
+      tally.nameDocuments.map { $0["name"] }
+        == [.string("10.0.0.5"), .string("actor-0"), .string("actor-1")])
+    #expect(tally.nameDocuments[0]["codes"]?["invalid"] == .integer(1))
+  }
+
+  @Test func `whoever takes a new name for each request fills no memory`() {
+    var tally = RefusalTally()
+    for number in 0..<1000 { tally.count(.malformed, of: "name \(number)") }
+    tally.count(.malformed, of: "name 0")
+    #expect(tally.names.count == RefusalTally.maximumNames + 1)
+    #expect(tally.names["name 0"] == [.malformed: 2])
+    #expect(
+      tally.names[RefusalTally.others] == [.malformed: 1000 - RefusalTally.maximumNames])
+    #expect(tally.total == 1001)
+  }
+}
