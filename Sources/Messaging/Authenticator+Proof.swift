@@ -1,8 +1,8 @@
 // Tries the door before it is opened: a throw-away key must be refused and a known one let in, at
 // the very socket that is about to be bound, or it is not bound.
 //
-// The socket listens meanwhile at an address of Linux's abstract namespace, for this host alone;
-// and while the door is tried, the authenticator lets nobody else in.
+// The socket listens meanwhile at an address of Linux's abstract namespace, for this host alone,
+// and whose name nobody can guess.
 
 import CZeroMQ
 import Glibc
@@ -17,14 +17,13 @@ extension Authenticator {
   func prove(_ socket: SocketHandle, kind: Socket.Kind) throws(MessagingError) {
     let known = try KeyPair.random()
     let stranger = try KeyPair.random()
-    probe = known.publicKey
-    defer { probe = nil }
+    proof = Proof(known: known.publicKey, stranger: stranger.publicKey)
+    defer { proof = nil }
     let address = "ipc://@forage-proof-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
     guard zmq_bind(socket.open, address) == 0 else { throw MessagingError("bind to", address) }
     defer { zmq_unbind(socket.open, address) }
-    lastRefused = nil
     let first = try dial(address, with: stranger, kind: kind)
-    guard first == .refused, lastRefused == stranger.publicKey else {
+    guard first == .refused, proof?.isStrangerRefused == true else {
       throw Self.failure("a throw-away key was \(Self.words(first)), and must be refused")
     }
     let second = try dial(address, with: known, kind: kind)

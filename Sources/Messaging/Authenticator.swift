@@ -32,8 +32,16 @@ public final class Authenticator {
   private var stamp: [Int]
   private var lookedAt: UInt64 = 0
   private var lines: [String] = []
-  /// A key that is let in while the door is tried.
-  var probe: PublicKey?
+  /// What a proof dials in with, while it does.
+  var proof: Proof?
+
+  struct Proof {
+    /// Is let in.
+    let known: PublicKey
+    /// Is to be refused, and must have been by this authenticator.
+    let stranger: PublicKey
+    var isStrangerRefused = false
+  }
   /// Both handshakes of a proof take some milliseconds; a machine under load may take longer.
   package var proofMilliseconds = 10_000
   /// What a test makes it do wrong.
@@ -42,9 +50,6 @@ public final class Authenticator {
   }
 
   package enum Fault { case admitsAll, refusesAll, answersNobody, isGone }
-
-  /// Of keys refused since the start, the last: what the proof looks for.
-  var lastRefused: PublicKey?
 
   /// Reads the head's keys and stands ready. Throws before anything is bound.
   public init(
@@ -131,17 +136,16 @@ public final class Authenticator {
     let isCurve = request[7] == Array("CURVE".utf8) && request.count == 9
     let key = isCurve ? PublicKey(raw: request[8]) : nil
     let isAllowed = key.map { judge($0, at: address) } ?? false
-    if !isAllowed { lastRefused = key }
+    if !isAllowed, let key, key == proof?.stranger { proof?.isStrangerRefused = true }
     try reply(
       to: request, status: isAllowed ? "200" : "400", user: isAllowed ? key?.text ?? "" : "")
   }
 
   private func judge(_ key: PublicKey, at address: String) -> Bool {
     if let fault { return fault == .admitsAll }
-    if let probe {
-      // The door is closed while it is tried: nobody but the proof is there.
-      return key == probe
-    }
+    // Others may knock meanwhile at a door of this service that was proved before: they are judged
+    // as ever.
+    if let proof, key == proof.known || key == proof.stranger { return key == proof.known }
     guard let entry = list[key] else {
       strangers.turnAway(
         .unknownKey, at: address, "\(key) is not in \(path); let it in with forage keys allow")

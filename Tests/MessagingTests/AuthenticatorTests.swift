@@ -41,6 +41,24 @@ import Testing
     #expect((door.counts[.otherServer] ?? 0) >= 5)
   }
 
+  @Test func `who is on the list is let in while another door of the service is tried`() throws {
+    let head = try Head()
+    let door = try Gate(head)
+    let (address, keys) = (door.address, try head.client("actor-7"))
+    let answered = try door.serving(
+      {
+        for round in 0..<10 as Range<UInt8> {
+          let client = try DealerClient(
+            to: address, peer: "replay", in: MessagingContext(), keys: keys)
+          let reply = try client.exchange(
+            [[round]], matching: { _ in true }, deadlineMilliseconds: 30_000)
+          guard reply == [[round]] else { return false }
+        }
+        return true
+      }, meanwhile: { try door.openAnother() })
+    #expect(answered)
+  }
+
   @Test func `a peer with keys hears that a service has none`() throws {
     let context = try MessagingContext()
     let socket = try Socket(.router, in: context)

@@ -91,15 +91,23 @@ final class Gate {
   private let socket: Socket
   private let door: Door
   private let authenticator: Authenticator
+  private let context: MessagingContext
+  private let security: SocketSecurity
 
   init(_ head: Head, admitting roles: Set<KeyRole> = [.actor, .learner, .looker]) throws {
-    let context = try MessagingContext()
-    let security = try Protection.keys(head.folder).security(in: context, admitting: roles)
+    context = try MessagingContext()
+    security = try Protection.keys(head.folder).security(in: context, admitting: roles)
     guard case .server(let authenticator) = security else { throw Unready() }
     self.authenticator = authenticator
     socket = try Socket(.router, in: context, security: security)
     address = try socket.bind(to: "tcp://127.0.0.1:*")
     door = try Door(socket, strangers: authenticator.strangers)
+  }
+
+  /// Tries another door of the same service, as the weight server's second is.
+  func openAnother() throws {
+    let publisher = try Socket(.publisher, in: context, security: security)
+    try publisher.bind(to: "tcp://127.0.0.1:*")
   }
 
   var counts: [Strangers.Reason: Int] { authenticator.strangers.counts }
