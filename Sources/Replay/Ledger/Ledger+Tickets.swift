@@ -70,10 +70,11 @@ extension Ledger {
     return nil
   }
 
-  /// The lowest number to be reissued, else the next new one within the pace.
+  /// The lowest number to be reissued, else the next new one, within the pace: what a fork gave
+  /// back reaches as far as its parent had come.
   var nextGrantable: Int? {
-    if let number = book.reissue.first { return number }
-    return book.next < ticketCeiling ? book.next : nil
+    let number = book.reissue.first ?? book.next
+    return number < ticketCeiling ? number : nil
   }
 
   // MARK: Leases of tickets
