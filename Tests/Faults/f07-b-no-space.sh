@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # fault: F7
-# claim: ENOSPC from any write of ledger, checkpoint or metrics, once in a while or for seconds on
-#   end, loses nothing and kills nobody
-# seconds: 70
+# claim: ENOSPC or EDQUOT from any write of ledger, checkpoint or metrics, once in a while or for
+#   seconds on end, loses nothing and kills nobody
+# seconds: 90
 # strace makes writes fail on a disk that has room. It is put on a running process and taken off
 # again. The ledger is written by pwrite64 alone; what else `write` reaches in the learner, such as
 # the descriptors by which its threads wake each other, is left out by naming the files.
@@ -27,16 +27,18 @@ files_of() {
 }
 
 trials=0 failed=0 longest=0
-# refuse ROLE CALL WHEN SECONDS: such calls of the role fail for so long, or to the run's end.
+# refuse ROLE CALL WHEN SECONDS [ERROR]: such calls of the role fail for so long, or to the run's
+# end.
 refuse() {
-  local role=$1 call=$2 when=$3 during=$4 name=$1-$trials process tracer files=() now
+  local role=$1 call=$2 when=$3 during=$4 error=${5:-ENOSPC} name=$1-$trials process tracer files=()
+  local now
   "$forage" run "$config" --plain --folder "$work/$name" "${options[@]}" > "$work/$name.out" 2>&1 &
   local job=$!
   wait_for_step "$name" 10
   process=$(process_of "$name" "$role")
   [ "$role" = replay ] || mapfile -t files < <(files_of "$name" "$process")
   strace -f -p "$process" -o "$work/$name.trace" "${files[@]}" -e trace="$call" \
-    -e inject="$call:error=ENOSPC$when" 2> /dev/null &
+    -e inject="$call:error=$error$when" 2> /dev/null &
   tracer=$!
   if [ "$during" -gt 0 ]; then
     sleep "$during"
@@ -56,17 +58,20 @@ refuse() {
   [ "$(final_digest "$name")" = "$want" ] || fail "$name: the last weights differ"
   rm -rf "${work:?}/$name"
   trials=$((trials + 1)) failed=$((failed + now))
-  echo "$name: $call$when failed $now times, went on, equal"
+  echo "$name: $call$when failed with $error $now times, went on, equal"
 }
 
 while :; do
   refuse replay pwrite64 "" $((3 + RANDOM % 4))
   refuse learner write "" $((3 + RANDOM % 4))
+  # A quota is full in another way.
+  refuse replay pwrite64 "" 3 EDQUOT
+  refuse learner write "" 3 EDQUOT
   # Every so many calls one fails: now this write of a commit or a checkpoint, now that. Each costs
   # the second until the next try; with fewer between than a commit takes, none would succeed.
   refuse replay pwrite64 ":when=$((1 + RANDOM % 40))+$((500 + RANDOM % 400))" 0
   refuse learner write ":when=$((1 + RANDOM % 20))+$((40 + RANDOM % 40))" 0
   is_time_left || break
 done
-echo "measured: $trials trials; $failed writes refused with ENOSPC, up to $longest s on end:" \
+echo "measured: $trials trials; $failed writes refused, up to $longest s on end:" \
   "nothing lost, nobody died, the disk named; the same last weights ${want:0:12}"

@@ -22,6 +22,9 @@ final class Database {
   fileprivate let handle: OpaquePointer
   private let pages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
+  /// A reader may hold a lock for the length of one short transaction.
+  private static let busyMilliseconds: Int32 = 5000
+
   init(path: String, mode: Mode) throws(LedgerError) {
     let flags =
       mode == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
@@ -40,8 +43,7 @@ final class Database {
     self.path = path
     pages.pointee = 0
     sqlite3_extended_result_codes(handle, 1)
-    // A reader may hold a lock for the length of one short transaction.
-    sqlite3_busy_timeout(handle, 5000)
+    sqlite3_busy_timeout(handle, Self.busyMilliseconds)
   }
 
   deinit {
@@ -72,7 +74,24 @@ final class Database {
       Files.endAfterFailedSync(
         of: path, happened: "\(message) (SQLite \(code))", log: .standardError("replay"))
     }
+    // SQLite calls ENOSPC of a write full, and nothing else that is as full: a quota, or a disk on
+    // which a log's index has no room.
+    let number = sqlite3_system_errno(handle)
+    if code & 0xff == SQLITE_IOERR, SystemError.isDiskFull(number) {
+      return .sqlite(
+        action: action, path: path, sql: sql, code: SQLITE_FULL,
+        message: "\(message), \(SystemError.words(number))")
+    }
     return .sqlite(action: action, path: path, sql: sql, code: code, message: message)
+  }
+
+  /// Calls without waiting for readers.
+  func withoutWaiting<Result>(
+    _ body: () throws(LedgerError) -> Result
+  ) throws(LedgerError) -> Result {
+    sqlite3_busy_timeout(handle, 0)
+    defer { sqlite3_busy_timeout(handle, Self.busyMilliseconds) }
+    return try body()
   }
 
   /// Runs statements that give no rows.

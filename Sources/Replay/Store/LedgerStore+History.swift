@@ -37,6 +37,10 @@ extension LedgerStore {
       history.openings = try rows.openings()
     }
     try readTickets(into: &history)
+    for ticket in history.lease?.tickets ?? [] where history.groups[ticket] == nil {
+      throw .damaged(
+        path: path, problem: "the learner's lease has ticket \(ticket), and its group is not there")
+    }
     if let reuse { try readReusable(reuse, into: &history) }
     try readDrops(into: &history)
     try readEvaluations(into: &history)

@@ -190,7 +190,9 @@ package final class LedgerStore {
   /// given back only after: a log longer than what is free may have come too far to be folded.
   package func limitLog(freeBytes: Int = .max) throws(LedgerError) {
     if logBytes > min(freeBytes, Limits.maximumLogBytes) {
-      try foldLog()
+      // A copy or an audit of a live run reads for long, and the service is not to stand still for
+      // it.
+      try database.withoutWaiting { () throws(LedgerError) in try foldLog() }
     } else if database.logPages >= Limits.foldedPages {
       try fold("PASSIVE")
     }
