@@ -3,14 +3,15 @@
 
 /// How many lines a window may have; what exceeds them is told as a number with the next one.
 public struct LineBudget {
-  public static let linesPerWindow = 10
   package static let windowMilliseconds = 60_000
 
+  private let linesPerWindow: Int
   private var window = 0
   private var told = 0
   private var untold = 0
 
-  public init() {}
+  /// So many lines a minute; those of whom nobody invited are few.
+  public init(linesPerWindow: Int = 10) { self.linesPerWindow = linesPerWindow }
 
   /// Nil when there is no line left; else what to put behind the line, mostly nothing.
   public mutating func take() -> String? { take(at: Int(Deadline.now / 1_000_000)) }
@@ -18,7 +19,7 @@ public struct LineBudget {
   /// The moment in milliseconds, of a clock that does not jump.
   package mutating func take(at now: Int) -> String? {
     if now - window >= Self.windowMilliseconds { (window, told) = (now, 0) }
-    guard told < Self.linesPerWindow else {
+    guard told < linesPerWindow else {
       untold += 1
       return nil
     }

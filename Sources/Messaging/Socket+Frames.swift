@@ -51,7 +51,8 @@ extension Socket {
   public func receiveSigned(
     onOversized: (OversizedMessage) -> Void = { _ in }
   ) throws(MessagingError) -> SignedMessage? {
-    while true {
+    // Whoever sends nothing else is not to be read for ever: the rest is there at the next call.
+    for _ in 0..<Self.oversizedAtOnce {
       guard let first = try receiveFrame() else { return nil }
       var frames: Frames = [first.bytes]
       var frameCount = 1
@@ -79,7 +80,10 @@ extension Socket {
         OversizedMessage(
           firstFrame: Array(first.bytes.prefix(256)), frameCount: frameCount, byteCount: byteCount))
     }
+    return nil
   }
+
+  private static var oversizedAtOnce: Int { 16 }
 
   private func check(_ frames: Frames) throws(MessagingError) {
     guard (1...limits.maximumFrames).contains(frames.count) else {

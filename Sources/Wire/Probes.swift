@@ -98,8 +98,9 @@ public struct ProbeDesk<Asker> {
           body: Probed(service: service, receivedBytes: debt.receivedBytes),
           payload: Array(material.prefix(debt.probe.answerBytes))))
     }
-    if next == waiting.count {
-      waiting.removeAll(keepingCapacity: true)
+    // Also while more is owed: a desk that is never empty must not remember for ever.
+    if next == waiting.count || next >= Self.maximumWaiting {
+      waiting.removeFirst(next)
       next = 0
     }
     answered += answers.count

@@ -13,9 +13,11 @@ public struct RefusalTally: Equatable, Sendable {
 
   public init() {}
 
-  /// One more refusal. The name is a peer's own, or the address it came from.
+  /// One more refusal. The name is a peer's own, or the address it came from; it is kept only of
+  /// those who sent what no sound peer sends, so that the others do not take their places.
   public mutating func count(_ code: Refusal.Code, of name: String) {
     codes[code, default: 0] += 1
+    guard code.isFault else { return }
     let isKnown = names[name] != nil || names.count < Self.maximumNames
     names[isKnown ? name : Self.others, default: [:]][code, default: 0] += 1
   }

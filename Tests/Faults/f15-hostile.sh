@@ -44,8 +44,8 @@ while :; do
   touch "$work/stop"
   wait $attacker || { cat "$work/attack.out"; fail "the attacker was not refused everywhere"; }
   wait $job || { cat "$work/attacked.out"; fail "the run ended with status $?"; }
-  lines=$(cat "$work"/attacked/logs/{replay,learner}.log | grep -c " refused ") || true
-  [ "$lines" -ge 2 ] && [ "$lines" -le 60 ] || fail "$lines lines of log for the refusals"
+  lines=$(cat "$work"/attacked/logs/{replay,learner}.log | grep -cE " refused | dropped ") || true
+  [ "$lines" -ge 2 ] && [ "$lines" -le 260 ] || fail "$lines lines of log for what was refused"
   [ "$(final_digest attacked)" = "$want" ] || fail "the attack changed the weights"
   said=$(tail -n 1 "$work/attack.out")
   "$FORAGE_PYTHON" - "$said" <<'PY' || fail "not refused, not counted, or memory was taken: $said"

@@ -61,6 +61,7 @@ import Testing
       ("model: {maximumPositions: 32}", "maximumNewTokens"),
       ("learner: {microbatchTokens: 32}", "microbatchTokens"),
       ("replay: {maximumGroupBytes: 3071}", "maximumGroupBytes"),
+      ("replay: {maximumGroupBytes: 3072}\nevaluation: {samples: 9}", "maximumGroupBytes"),
       ("replay: {maximumQueuedBytes: 1024}", "maximumQueuedBytes"),
       ("replay: {reusedGroups: 1}", "reusedGroups"),
       ("replay: {mode: replay}", "reusedGroups"),
@@ -91,7 +92,8 @@ import Testing
   @Test func `the arithmetic of a refusal is exact at its edge`() throws {
     // 4 x (1 + 1) = 8 tickets are open at once; 8 x 32 x 12 = 3072 bytes are a group.
     _ = try read("learner: {groupsPerStep: 4, lagMax: 1}\nactor: {ticketsPerRequest: 8}")
-    _ = try read("replay: {maximumGroupBytes: 3072}")
+    _ = try read("replay: {maximumGroupBytes: 3072}\nevaluation: {samples: 8}")
+    _ = try read("replay: {maximumGroupBytes: 3072}\nevaluation: {samples: 9, every: 0}")
     _ = try read("learner: {microbatchTokens: 33}")
     // A lease of 1000 groups of at most 2^30 / 1000 bytes is one of 2^30 bytes at most.
     let many = try read("learner: {groupsPerStep: 1000}")

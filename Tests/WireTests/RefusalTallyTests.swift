@@ -8,16 +8,16 @@ import Wire
     for _ in 0..<3 { tally.count(.malformed, of: "10.0.0.5") }
     tally.count(.busy, of: "actor-0")
     tally.count(.invalid, of: "10.0.0.5")
-    tally.count(.gone, of: "actor-1")
-    #expect(tally.codes == [.malformed: 3, .busy: 1, .invalid: 1, .gone: 1])
+    tally.count(.corrupt, of: "actor-1")
+    #expect(tally.codes == [.malformed: 3, .busy: 1, .invalid: 1, .corrupt: 1])
     #expect(tally.names["10.0.0.5"] == [.malformed: 3, .invalid: 1])
     #expect(tally.total == 6)
-    // A full queue and a version that is no longer served are nobody's fault.
-    #expect(tally.faults == 4)
+    // A full queue is nobody's fault, and takes nobody's place among the names.
+    #expect(tally.faults == 5)
     #expect(tally.document["malformed"] == .integer(3))
     #expect(
       tally.nameDocuments.map { $0["name"] }
-        == [.string("10.0.0.5"), .string("actor-0"), .string("actor-1")])
+        == [.string("10.0.0.5"), .string("actor-1")])
     #expect(tally.nameDocuments[0]["codes"]?["invalid"] == .integer(1))
   }
 

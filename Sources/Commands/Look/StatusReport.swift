@@ -2,7 +2,6 @@
 
 import Documents
 import Operations
-import Wire
 
 struct StatusReport {
   let state: RunState
@@ -230,12 +229,8 @@ struct StatusReport {
   /// name.
   private static func words(refusedNames: [Document]) -> [String] {
     let lines = refusedNames.compactMap { entry -> String? in
-      let faults = (entry["codes"]?.members ?? []).filter {
-        Refusal.Code(rawValue: $0.key)?.isFault ?? false
-      }
-      guard let name = entry.text("name"), !faults.isEmpty else { return nil }
-      let counts = faults.map { "\($0.key) \($0.value.integerValue ?? 0)" }
-      return "refused of \(name): \(counts.joined(separator: ", "))"
+      guard let name = entry.text("name") else { return nil }
+      return "refused of \(name): \(words(entry["codes"]))"
     }
     let shown = 8
     return lines.prefix(shown)

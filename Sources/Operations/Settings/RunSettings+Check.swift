@@ -80,6 +80,15 @@ extension RunSettings {
           + " maximumNewTokens = \(sampling.groupSize) x \(sampling.maximumNewTokens) tokens, about"
           + " \(groupBytes) bytes")
     }
+    let evaluationBytes =
+      evaluation.samples * sampling.maximumNewTokens * Self.bytesPerGroupToken
+    if evaluation.every > 0, evaluationBytes > replay.maximumGroupBytes {
+      throw fields.replay.error(
+        "maximumGroupBytes",
+        "\(replay.maximumGroupBytes) bytes cannot hold a group of evaluation.samples x"
+          + " sampling.maximumNewTokens = \(evaluation.samples) x \(sampling.maximumNewTokens)"
+          + " tokens, about \(evaluationBytes) bytes")
+    }
     if replay.maximumGroupBytes > replay.maximumQueuedBytes {
       throw fields.replay.error(
         "maximumQueuedBytes",

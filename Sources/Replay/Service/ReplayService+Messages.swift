@@ -110,9 +110,11 @@ extension ReplayService {
 
   private func handle(_ hello: Hello, _ asker: Asker, under key: PublicKey?) throws {
     let keyName = authenticator?.entry(of: key)?.name
-    log.info(
-      "\(hello.role.rawValue) \(hello.name) says hello (\(hello.numericClass)"
-        + (keyName.map { ", key \($0))" } ?? ")"))
+    if let more = helloLines.take() {
+      log.info(
+        "\(hello.role.rawValue) \(hello.name) says hello (\(hello.numericClass)"
+          + (keyName.map { ", key \($0))" } ?? ")") + more)
+    }
     var link = counters.links[asker.peer] ?? .init()
     (link.key, link.keyName) = (key, keyName)
     counters.links[asker.peer] = link
@@ -125,7 +127,7 @@ extension ReplayService {
   }
 
   private func handle(_ submission: Submission, _ payload: [[UInt8]], _ asker: Asker) throws {
-    if let refusal = unreadable(payload, asker) {
+    if let refusal = unreadable(payload, submission.key, asker) {
       return try send(.refused(refusal), to: asker)
     }
     let group: PendingGroup
@@ -146,7 +148,9 @@ extension ReplayService {
 
   /// Why a submission's payload is not even looked at: the sender keeps it, or never sends such
   /// again.
-  private func unreadable(_ payload: [[UInt8]], _ asker: Asker) -> Refusal? {
+  private func unreadable(
+    _ payload: [[UInt8]], _ key: TicketKey, _ asker: Asker
+  ) -> Refusal? {
     guard ledger.knows(asker.peer) else {
       return Refusal(.helloFirst, "brings a group without a hello: say hello first")
     }
@@ -155,12 +159,15 @@ extension ReplayService {
         .malformed, "a submission has one payload frame, the group; this one has \(payload.count)")
     }
     let bytes = payload[0].count
-    if bytes > settings.admissibleGroupBytes {
+    // An evaluation's group rides in no lease.
+    let isTrained = key.purpose == .train
+    let most =
+      isTrained ? settings.admissibleGroupBytes : settings.replay.maximumGroupBytes
+    if bytes > most {
       return Refusal(
         .tooLarge,
-        "a group of \(bytes) bytes; a batch of them must fit one lease, and "
-          + "replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes): "
-          + "\(settings.admissibleGroupBytes) at most")
+        "a group of \(bytes) bytes; \(isTrained ? "a batch of them must fit one lease, and " : "")"
+          + "replay.maximumGroupBytes is \(settings.replay.maximumGroupBytes): \(most) at most")
     }
     if pendingBytes + bytes > settings.replay.maximumQueuedBytes {
       return busy("\(pendingBytes) bytes wait for the disk")

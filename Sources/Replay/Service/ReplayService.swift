@@ -20,6 +20,8 @@ package final class ReplayService {
     static let closingNanoseconds: Int64 = 2_500_000_000
     /// Messages read between two looks at the clock and the commit.
     static let messagesPerTurn = 1024
+    /// A turn of reading ends after so long: what came before is acknowledged, whatever comes now.
+    static let turnNanoseconds: Int64 = 50_000_000
     /// A peer that asks faster than it reads loses replies beyond this many; it asks again.
     static let sendQueueMessages = 1024
     /// Messages of one peer in memory before its connection is read no further: as many of the
@@ -67,6 +69,8 @@ package final class ReplayService {
 
   var counters = ServiceCounters()
   var refusalLines = LineBudget()
+  var helloLines = LineBudget(linesPerWindow: 200)
+  private var dropLines = LineBudget(linesPerWindow: 200)
   /// Whose message was read last, and where that came from.
   var heard: (peer: Peer, address: String?)?
   var probes = ProbeDesk<Peer>(service: "replay")
@@ -221,7 +225,8 @@ package final class ReplayService {
 
   private func readMessages() throws {
     try watchDoor()
-    for _ in 0..<Limits.messagesPerTurn {
+    let end = MonotonicClock.now + Limits.turnNanoseconds
+    for _ in 0..<Limits.messagesPerTurn where MonotonicClock.now < end {
       guard
         let message = try socket.receiveSigned(onOversized: { oversized in
           self.counters.oversized += 1
@@ -338,7 +343,9 @@ package final class ReplayService {
     case .importGroups(let numbers): try importGroups(numbers)
     case .recordDrop(let drop):
       if drop.key.purpose == .train, drop.wasAccepted { cache.forget(drop.key.number) }
-      log.info("dropped \(drop.key): \(drop.reason.rawValue), \(drop.tokens) tokens")
+      if let more = dropLines.take() {
+        log.info("dropped \(drop.key): \(drop.reason.rawValue), \(drop.tokens) tokens\(more)")
+      }
       append(.drop(drop))
     case .recordEvaluation(let summary):
       log.info(
