@@ -1,7 +1,8 @@
 // The answer in `\boxed{...}`, as solutions to mathematics problems give it (Hendrycks et al.,
 // arXiv 2103.03874). Two answers are the same when they are the same number, or the same simple
 // LaTeX once spacing, styles and spellings of one thing are evened out. Nothing is computed: 2+2 is
-// not 4.
+// not 4. A unit may be left away, or added, where it is plain that it is one: a percent sign, or
+// words in \text{} behind the number. 36\pi is not 36, nor 2x 2.
 
 /// Strictly: there is a box and every box holds the answer. Leniently: the answer said last does.
 public struct BoxedVerifier: Verifier {
@@ -42,10 +43,25 @@ enum SimpleLaTeX {
   static func isSame(_ left: String, _ right: String) -> Bool {
     let (one, other) = (plain(left), plain(right))
     if one == other { return true }
-    if let a = Quantity(one), let b = Quantity(other) {
-      return a.number == b.number && (a.unit == b.unit || a.unit.isEmpty || b.unit.isEmpty)
-    }
-    return false
+    let (a, b) = (Quantity(one), Quantity(other))
+    return isSame(a, b) || isSame(bare(left, a), b) || isSame(a, bare(right, b))
+  }
+
+  private static func isSame(_ a: Quantity?, _ b: Quantity?) -> Bool {
+    guard let a, let b else { return false }
+    return a.number == b.number && a.unit == b.unit
+  }
+
+  /// The quantity without its unit; nil where it has none that may be left away.
+  private static func bare(_ text: String, _ whole: Quantity?) -> Quantity? {
+    if let whole, whole.unit == "%" { return Quantity(number: whole.number, unit: "") }
+    guard text.last == "}", let start = text.lastIndex(of: "{") else { return nil }
+    let words = text[text.index(after: start)...].dropLast()
+    guard let command = ["\\text", "\\mathrm", "\\mbox"].first(where: text[..<start].hasSuffix),
+      // What QuantityReader takes for a unit: not "or 13".
+      !words.contains("}"), Quantity("1 " + words) != nil
+    else { return nil }
+    return Quantity(plain(String(text[..<start].dropLast(command.count))))
   }
 
   /// One spelling: no spaces, \frac{a}{b} as (a)/(b) or a/b, \text{x} as x, no sizes, no dollars.
