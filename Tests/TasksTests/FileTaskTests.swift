@@ -89,6 +89,18 @@ import Testing
     }
   }
 
+  @Test func `a question that prompts show with its answer is measured nowhere`() throws {
+    let task = try make(
+      "{kind: file, file: a, heldOutFile: c, validationCount: 2, examples: 2, "
+        + "template: 'Q: {question} A:', exampleTemplate: 'Q: {question} A: {answer};'}",
+      [.train: Self.lines(0..<40), .heldOut: Self.lines(1..<4)])
+    // Of 1, 2, 3 the first is among the examples 0 and 1; 2 and 3 are left to no other split.
+    #expect(task.counts.splits[.heldOut] == 2)
+    for prompt in task.all(of: .heldOut).map(\.prompt) {
+      #expect(prompt.hasSuffix("Q: What is 2+1? A:") || prompt.hasSuffix("Q: What is 3+1? A:"))
+    }
+  }
+
   private static let conversations = (0..<8).map { index in
     #"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"x"},"#
       + #"{"role":"assistant","content":"y"},{"role":"user","content":"q\#(index)"}],"#

@@ -76,6 +76,7 @@ public struct FileTask: Exercises {
     asked.show(train.prefix(exampleCount))
     self.asked = asked
     counts.examples = min(exampleCount, train.count)
+    let shown = Set(train.prefix(counts.examples).map(\.identity))
     train.removeFirst(counts.examples)
 
     // By count, from what is left of the one file.
@@ -89,19 +90,19 @@ public struct FileTask: Exercises {
     let heldOut = read[.heldOut] ?? take(heldOutCount)
     let validation = read[.validation] ?? take(validationCount)
     lines = [.heldOut: heldOut, .validation: validation, .train: Array(shuffled[next...])]
-    separate()
+    separate(shown: shown)
     try refuseEmpty(fields)
   }
 
-  /// Takes shared questions out of the split that is trained on sooner.
-  private mutating func separate() {
-    let measured = Set((lines[.heldOut] ?? []).map(\.identity))
-    for split in [Split.validation, .train] {
-      let others =
-        split == .validation ? measured : measured.union((lines[.validation] ?? []).map(\.identity))
+  /// Takes shared questions out of the split that is trained on sooner, and out of all of them
+  /// those that every prompt shows with their answers.
+  private mutating func separate(shown: Set<String>) {
+    var others = shown
+    for split in [Split.heldOut, .validation, .train] {
       let before = lines[split]?.count ?? 0
       lines[split]?.removeAll { others.contains($0.identity) }
       counts.shared += before - (lines[split]?.count ?? 0)
+      others.formUnion((lines[split] ?? []).map(\.identity))
     }
     for (split, lines) in lines { counts.splits[split] = lines.count }
   }
@@ -156,11 +157,12 @@ public struct FileTask: Exercises {
     return kept
   }
 
-  /// What the verifier says against gold answers; none where all get full marks.
-  public func goldFlaws() -> [(split: Split, line: Int, reason: String)] {
+  /// What the verifier says against gold answers, of so many lines of each split; none where all
+  /// get full marks.
+  public func goldFlaws(atMost count: Int = .max) -> [(split: Split, line: Int, reason: String)] {
     var flaws: [(Split, Int, String)] = []
     for split in Split.allCases {
-      for line in lines[split] ?? [] {
+      for line in (lines[split] ?? []).prefix(count) {
         let exercise = exercise(line)
         let text = exercise.demonstration ?? ""
         let verdict = judge(exercise, completion: text, tokenCount: 1, isTruncated: false)
