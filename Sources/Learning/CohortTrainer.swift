@@ -244,18 +244,17 @@ public final class CohortTrainer {
 }
 
 extension CohortGroup {
-  /// A group with a verdict that never came about has no comparison to learn from: all its rewards
-  /// are alike, so it has no spread and is skipped whole.
+  /// A verdict that never came about counts as 0 among the rewards that are reported, and keeps its
+  /// group from being trained.
   package init(_ group: TrajectoryGroup) {
-    let isJudged = group.trajectories.allSatisfy(\.verdict.isValid)
     self.init(
       ticket: group.key.number,
       completions: group.trajectories.map { trajectory in
         CohortCompletion(
-          reward: isJudged ? trajectory.verdict.reward : 0,
+          reward: trajectory.verdict.reward,
           isTruncated: trajectory.completion.isTruncated,
           behavior: trajectory.completion.behaviorLogProbs)
-      })
+      }, isJudged: group.trajectories.allSatisfy(\.verdict.isValid))
   }
 
   /// Gives each completion the reward of another of its group, by addressed random numbers: what a

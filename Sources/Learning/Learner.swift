@@ -71,10 +71,12 @@ public final class Learner {
     meters = parts.meters
     stepUnderway = parts.taker.version.number
     timeLimit = parts.end
+    let positions = taker.trainer.policy.configuration.maximumPositions
+    // Not sampling.maximumNewTokens: groups that were accepted before a resume lowered it are
+    // trained all the same, and replay has held each against what it was at the time.
     limits = GroupLimits(
-      groupSize: settings.sampling.groupSize,
-      maximumPositions: taker.trainer.policy.configuration.maximumPositions,
-      maximumNewTokens: settings.sampling.maximumNewTokens,
+      groupSize: settings.sampling.groupSize, maximumPositions: positions,
+      maximumNewTokens: positions,
       vocabularySize: taker.trainer.policy.configuration.vocabularySize)
   }
 

@@ -32,11 +32,15 @@ public struct CohortGroup: Equatable, Sendable {
   public var ticket: Int
   /// Sample s at index s.
   public var completions: [CohortCompletion]
+  /// False where a verdict never came about: there is no comparison to learn from, and the group is
+  /// skipped, whatever its rewards.
+  public var isJudged: Bool
 
-  public init(ticket: Int, completions: [CohortCompletion]) {
+  public init(ticket: Int, completions: [CohortCompletion], isJudged: Bool = true) {
     precondition(!completions.isEmpty, "ticket \(ticket) has a group of 0 completions")
     self.ticket = ticket
     self.completions = completions
+    self.isJudged = isJudged
   }
 }
 

@@ -6,9 +6,9 @@
 //   A_i = c_i - mean(c)            or   c_i - mean of c over j != i
 //   A_i = A_i / (std(c) + 1e-4)    optionally, std with G - 1
 //
-// A group has spread when max(c) != min(c), exactly: a tolerance would hide small rewards. Without
-// spread every advantage is 0 and the group leaves numerator and denominator. A masked truncation
-// leaves them too, but its reward stays in the group's mean.
+// A group has spread when max(c) != min(c), exactly: a tolerance would hide small rewards; one that
+// was not judged whole has none. Without spread every advantage is 0 and the group leaves numerator
+// and denominator. A masked truncation leaves them too, but its reward stays in the group's mean.
 
 /// The credit of one group.
 public struct GroupCredit: Equatable, Sendable {
@@ -90,7 +90,7 @@ extension GroupCredit {
       return Double(completion.reward) - (isPenalized ? settings.truncationPenalty : 0)
         - settings.beta * divergence
     }
-    hasSpread = credited.min()! != credited.max()!
+    hasSpread = group.isJudged && credited.min()! != credited.max()!
     guard hasSpread else {
       advantages = [Float](repeating: 0, count: credited.count)
       isTrained = [Bool](repeating: false, count: credited.count)
@@ -125,7 +125,7 @@ extension RolloutStatistics {
     let rewards = group.completions.map { Double($0.reward) }
     rewardSum = rewards.reduce(0, +)
     deviationSum = deviation(rewards)
-    groupsWithoutSpread = rewards.min()! == rewards.max()! ? 1 : 0
+    groupsWithoutSpread = !group.isJudged || rewards.min()! == rewards.max()! ? 1 : 0
     groupsSkipped = credit.hasSpread ? 0 : 1
     completionsMasked = credit.hasSpread ? credit.isTrained.count { !$0 } : 0
     divergenceSum = divergences.reduce(0, +)

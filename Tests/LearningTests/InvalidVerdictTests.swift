@@ -16,7 +16,9 @@ import Testing
         exercise: "e", prompt: [1],
         trajectories: verdicts.map {
           Trajectory(
-            completion: Completion(tokens: [1], behaviorLogProbs: [-1], finish: .stop), verdict: $0)
+            completion: Completion(
+              tokens: [1], behaviorLogProbs: [-1], finish: $0.isValid ? .stop : .length),
+            verdict: $0)
         }, temperature: 1, seed: 1, actor: "a", numericClass: "n",
         times: RolloutTimes(ticketNanoseconds: 0, sampledNanoseconds: 0, judgedNanoseconds: 0)))
   }
@@ -28,8 +30,18 @@ import Testing
   }
 
   @Test func `a group in which a verifier failed has no spread, one that was judged has`() {
-    #expect(group([verdict(1), verdict(0)]).completions.map(\.reward) == [1, 0])
-    let failed = group([verdict(1), .invalid("it died"), verdict(0)])
-    #expect(Set(failed.completions.map(\.reward)).count == 1)
+    let failed = group([verdict(1), .invalid("it died"), verdict(1)])
+    let cohort = Cohort(groups: [group([verdict(1), verdict(0)]), failed])
+    // The one without a verdict is cut off, too: a penalty for that makes no comparison either.
+    var penalizing = GRPOSettings()
+    (penalizing.truncation, penalizing.truncationPenalty) = (.penalize, 1)
+    for settings in [GRPOSettings(), penalizing] {
+      let credit = Credit(cohort, settings: settings)
+      #expect(credit.groups.map(\.hasSpread) == [true, false])
+      #expect(credit.groups[1].advantages == [0, 0, 0])
+      // What is reported is what the verdicts were.
+      #expect(credit.rollouts.rewardSum == 3)
+      #expect(credit.rollouts.groupsWithoutSpread == 1 && credit.rollouts.groupsSkipped == 1)
+    }
   }
 }
