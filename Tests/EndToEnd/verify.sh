@@ -41,6 +41,11 @@ ends 0 "written anew" run --resume "$work/async" --plain --restore-settings
 ends 0 "70 steps" run --resume "$work/async" --plain --run.steps=70 \
   --learner.learningRate=5.0e-4 --allow-change run.steps,learner.learningRate
 ends 0 "verified: 70 steps trained again" verify "$work/async"
+# So may the task's, which the run and its actors then hold to.
+ends 0 "75 steps" run --resume "$work/async" --plain --run.steps=75 --task.formatReward=0.3 \
+  --allow-change run.steps,task.formatReward
+ends 0 "verified: 75 steps trained again" verify "$work/async"
+ends 0 "80 steps" run --resume "$work/async" --plain --run.steps=80 --allow-change run.steps
 
 # A program that is not the one recorded is named before anything is guessed.
 mkdir "$work/other" && cp .build/release/forage* "$work/other/" 2> /dev/null || true
@@ -48,4 +53,4 @@ echo >> "$work/other/forage-actor"
 forage=$work/other/forage
 ends 89 "forage-actor: recorded" verify "$work/async"
 ends 89 "other forage-actor" run --resume "$work/async"
-ends 0 "verified: 70 steps" verify "$work/async" --allow-other-build
+ends 0 "verified: 80 steps" verify "$work/async" --allow-other-build
