@@ -34,13 +34,22 @@ struct ComputeLoop {
 
   /// A verifier's program is not among the files of a run: each host has its own copy of it.
   private func tryProgram(_ rollouts: Rollouts) throws {
-    guard rollouts.judge.verdictSeconds > 0 else { return }
+    let seconds = rollouts.judge.verdictSeconds
+    guard seconds > 0 else { return }
     port.enter("trying the verifier's program")
+    // A program that keeps its own deadline is not taken for hung; it is asked twice, the second
+    // time for the definitions.
+    port.strand.wait(for: "the verifier's program to be tried", until: .after(seconds: 2 * seconds))
+    let deadline = Deadline.after(seconds: seconds)
     guard let problem = rollouts.judge.problem(seed: rollouts.settings.run.seed) else { return }
+    // One that took all its time may be there another time: this host may be busy.
+    let isLate = deadline.hasPassed
     throw Failure(
       "try the verifier of", on: "the run, on this host", happened: problem,
-      remedy: "put the program that task.verifier.command names here, under the same path",
-      exitCode: .noInput)
+      remedy: isLate
+        ? "raise task.verifier.seconds, in which the program also starts"
+        : "put the program that task.verifier.command names here, under the same path",
+      exitCode: isLate ? .unavailable : .noInput)
   }
 
   private func work(_ rollouts: Rollouts, _ judging: JudgeThread) throws {

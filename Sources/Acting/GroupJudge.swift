@@ -92,9 +92,8 @@ package struct GroupJudge: Sendable {
   }
 
   private func judge(_ exercise: Exercise, _ completion: Completion) -> Verdict {
-    let text = completion.finish == .stop ? completion.tokens.dropLast() : completion.tokens[...]
-    return exercises.judge(
-      exercise, completion: tokenizer.decode(Array(text)), tokenCount: completion.tokens.count,
+    exercises.judge(
+      exercise, completion: tokenizer.text(of: completion), tokenCount: completion.tokens.count,
       isTruncated: completion.isTruncated)
   }
 

@@ -52,7 +52,10 @@ package final class JudgeThread: Sendable {
   package func stop() {
     queue.close()
     while queue.pop().element != nil {}
-    _ = worker.join(deadline: .after(seconds: Self.stopSeconds))
+    if case .running = worker.join(deadline: .after(seconds: Self.stopSeconds)) {
+      // Its program may be in a loop, where it never sees that nobody asks any more.
+      ChildProcess.killWards()
+    }
   }
 
   private static func work(

@@ -55,11 +55,12 @@ package final class ProgramChild: LineProgram {
   }
 
   private func running(_ state: inout State) throws(LineProgramFailure) -> ChildProcess {
-    if let child = state.child, child.poll() == nil, isSilent(child, state.rest) { return child }
+    if let child = state.child, !child.hasEnded, isSilent(child, state.rest) { return child }
     giveUp(&state)
     do {
       let child = try ChildProcess(
-        plan.words[0], Array(plan.words.dropFirst()), output: .pipe, takesInput: true)
+        plan.words[0], Array(plan.words.dropFirst()), output: .pipe, takesInput: true,
+        isWard: true)
       state.child = child
       return child
     } catch {
@@ -132,7 +133,7 @@ package final class ProgramChild: LineProgram {
   }
 
   private func ended(_ child: ChildProcess, _ deadline: Deadline) -> LineProgramFailure {
-    let exit = child.wait(deadline: min(deadline, .after(seconds: 1)))
+    let exit = child.waitForGroup(deadline: min(deadline, .after(seconds: 1)))
     return LineProgramFailure(
       "\(name) \(exit?.description ?? "closed its output") before it gave a verdict")
   }

@@ -8,6 +8,7 @@
 
 import CSystem
 import Glibc
+import Synchronization
 
 /// How a process ended.
 public enum ChildExit: Sendable, Equatable, CustomStringConvertible {
@@ -65,15 +66,24 @@ public final class ChildProcess {
   /// Readable once the child ended; nil on a kernel without process descriptors.
   public let exitDescriptor: Int32?
   private var known: ChildExit?
+  private let isWard: Bool
+
+  /// Children that are not to outlive this process, however it ends by itself.
+  private static let wards = Mutex<Set<pid_t>>([])
+
+  /// Kills every ward with all it started: what a process does that ends while they are at work.
+  public static func killWards() {
+    wards.withLock { for ward in $0 { kill(-ward, SIGKILL) } }
+  }
 
   /// Starts `program`, a path or a name looked up in PATH. `environment` adds to ours; a nil value
   /// removes. Standard input is empty unless `takesInput`. A program of ours is told by
   /// `holdsStopSignals` that it will watch for them: one that comes while it is still being loaded
-  /// waits, where it would end the process otherwise.
+  /// waits, where it would end the process otherwise. `isWard`: see `killWards`.
   public init(
     _ program: String, _ arguments: [String] = [], environment: [String: String?] = [:],
     output: Output = .inherit, error: Output = .inherit, takesInput: Bool = false,
-    lifeline: Lifeline? = nil, holdsStopSignals: Bool = false
+    lifeline: Lifeline? = nil, holdsStopSignals: Bool = false, isWard: Bool = false
   ) throws(Failure) {
     var plan = SpawnPlan(program: program)
     defer { plan.dispose() }
@@ -104,6 +114,8 @@ public final class ChildProcess {
     self.program = program
     let descriptor = forage_process_descriptor(processID)
     exitDescriptor = descriptor >= 0 ? descriptor : nil
+    self.isWard = isWard
+    if isWard { _ = Self.wards.withLock { $0.insert(processID) } }
   }
 
   /// Kills and reaps a child that is still there: nothing outlives its owner unnoticed.
@@ -119,6 +131,16 @@ public final class ChildProcess {
 
   /// How it ended, or nil while it runs. Never waits.
   public func poll() -> ChildExit? {
+    guard isWard, known == nil else { return reap() }
+    // Once it is reaped its number may be another's.
+    return Self.wards.withLock { wards in
+      let exit = reap()
+      if exit != nil { wards.remove(processID) }
+      return exit
+    }
+  }
+
+  private func reap() -> ChildExit? {
     if let known { return known }
     var status: Int32 = 0
     switch forage_child_state(processID, &status) {
@@ -141,6 +163,25 @@ public final class ChildProcess {
         usleep(5000)
       }
     }
+  }
+
+  /// Whether it ended, without reaping it: until `poll` its number is still its own. On a kernel
+  /// without process descriptors it is reaped.
+  public var hasEnded: Bool {
+    if known != nil { return true }
+    guard let exitDescriptor else { return poll() != nil }
+    return !Descriptor.waitReadable([exitDescriptor], deadline: .now).isEmpty
+  }
+
+  /// Waits for its end, and kills what it started and left behind in its group; how it ended.
+  public func waitForGroup(deadline: Deadline) -> ChildExit? {
+    if known == nil, let exitDescriptor {
+      guard !Descriptor.waitReadable([exitDescriptor], deadline: deadline).isEmpty else {
+        return nil
+      }
+      killGroup()
+    }
+    return wait(deadline: deadline)
   }
 
   /// Asks it to stop: SIGTERM to the process alone, which stops its own children in its order.

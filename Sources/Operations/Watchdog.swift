@@ -245,6 +245,7 @@ public final class Watchdog: Sendable {
         "asked to stop \(stop.nanoseconds / 1_000_000_000) s ago, and still "
           + account.lines.joined(separator: "; ") + ": it ends now; " + stop.because)
     }
+    ChildProcess.killWards()
     _exit(ExitCode.success.rawValue)
   }
 
@@ -277,6 +278,7 @@ public final class Watchdog: Sendable {
       }
       log.error("the process ends with status \(ExitCode.stalled.rawValue) (no progress)")
     }
+    ChildProcess.killWards()
     _exit(ExitCode.stalled.rawValue)
   }
 

@@ -5,6 +5,7 @@
 // read.
 
 import Documents
+import Experience
 
 /// Text to token ids and back, as a Hugging Face tokenizer.json says.
 ///
@@ -80,6 +81,12 @@ public struct Tokenizer: Sendable {
       spellings.append(file.vocabulary.spelling(of: token))
     }
     return String(decoding: file.decoder.text(of: spellings), as: UTF8.self)
+  }
+
+  /// What a completion says, for whoever judges or shows it: without the token that ended it, which
+  /// a vocabulary need not count among its special ones.
+  public func text(of completion: Completion) -> String {
+    decode(completion.finish == .stop ? completion.tokens.dropLast() : completion.tokens)
   }
 
   /// The bytes one token stands for, wherever it stands: not UTF-8 where it holds a part of a

@@ -77,6 +77,27 @@ import Testing
     #expect(verdict.reason.contains(part), "\(verdict.reason)")
   }
 
+  @Test func `what a program started and left behind ends with it`() throws {
+    var template = Array("/tmp/forage-left-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    close(descriptor)
+    let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer { unlink(path) }
+    let judge = judge(
+      "sleep 300 > /dev/null 2>&1 < /dev/null & echo $! > \(path); read -r line; exit 3")
+    #expect(verdict(judge).reason.contains("exited with status 3"))
+    let process = try Files.readText(path, maximumBytes: 64).split(separator: "\n")[0]
+    // Gone, or only not yet reaped by whoever inherited it.
+    func isLeft() -> Bool {
+      guard let stat = try? Files.readText("/proc/\(process)/stat", maximumBytes: 4096) else {
+        return false
+      }
+      return !stat.contains(") Z ")
+    }
+    for _ in 0..<500 where isLeft() { usleep(10_000) }
+    #expect(!isLeft())
+  }
+
   @Test func `a program that is not there gives no verdict`() {
     let plan = LineProgramPlan(words: ["/nowhere/judge"], seconds: 1, maximumBytes: 64)
     let verdict = verdict(Judge(CommandVerifier(ProgramChild(plan))))

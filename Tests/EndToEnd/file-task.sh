@@ -66,4 +66,39 @@ if "$forage" run "$config" --plain --folder "$work/bad" --task.template='Add {qu
 fi
 grep -q 'no token for "A"' "$work/bad.out" || fail "$(cat "$work/bad.out")"
 [ ! -e "$work/bad" ] || fail "a refused run left a folder"
+# A program that thinks over each completion: the head judges more of them in a row than its
+# watchdog's patience holds, and is not taken for hung.
+cat > "$work/judge" << 'END'
+#!/bin/sh
+while read -r line; do sleep 0.1; echo '{"reward":1,"strict":true}'; done
+END
+chmod +x "$work/judge"
+run slow --anyway --run.steps=1 --evaluation.every=0 --evaluation.finalPrompts=5 \
+  --supervisor.hangSeconds=1.5 --preflight.enabled=false \
+  --task.verifier="{kind: command, command: [$work/judge]}"
+grep -q "to 1.000 greedy" "$work/slow.out" || { cat "$work/slow.out"; fail "no verdicts"; }
+# One that is in a loop when the run is stopped ends with it.
+cat > "$work/looping" << 'END'
+#!/bin/sh
+while read -r line; do
+  case $line in *'"<think></think><answer>'*) ;; *) while :; do :; done ;; esac
+  echo '{"reward":1,"strict":true}'
+done
+END
+chmod +x "$work/looping"
+"$forage" run "$config" --plain --anyway --folder "$work/looped" --evaluation.every=0 \
+  --evaluation.finalPrompts=1 --evaluation.finalSamples=1 --preflight.enabled=false \
+  --task.verifier="{kind: command, command: [$work/looping], seconds: 4}" \
+  > "$work/looped.out" 2>&1 &
+job=$!
+judges() { pgrep -f "$work/looping" | wc -l; }
+for _ in $(seq 300); do
+  grep -qs "joined run" "$work"/looped/logs/actor-*.log && [ "$(judges)" -ge 2 ] && break
+  sleep 0.1
+done
+sleep 1
+[ "$(judges)" -ge 1 ] || fail "no program was at work"
+kill -TERM $job
+wait $job || { cat "$work/looped.out"; fail "stopping ended with $?"; }
+[ "$(judges)" = 0 ] || fail "$(judges) programs outlived their actors"
 echo "a run from a file: $(tail -n 4 "$work/file.out" | head -n 1)"

@@ -24,7 +24,7 @@ struct Preflight {
 
   let parts: RunParts
   let threads: Int
-  let shouldStop: () -> Bool
+  let pulse: Pulse
 
   private var settings: RunSettings { parts.settings }
 
@@ -78,7 +78,7 @@ struct Preflight {
     // The prompts are read once, then each decode step takes its time.
     var decoding: [Int64] = []
     let looked = generator.generate(
-      probe, shouldStop: shouldStop, progress: { _ in decoding.append(MonotonicClock.now) })
+      probe, shouldStop: pulse.shouldStop, progress: { _ in decoding.append(MonotonicClock.now) })
     guard looked != nil else { return nil }
     let first = decoding.first ?? MonotonicClock.now
     let steps = max(1, decoding.count - 1)
@@ -89,32 +89,30 @@ struct Preflight {
     let count = max(min(2, most), min(most, affordable))
     let asked = requests(count, newTokens: newTokens)
     began = MonotonicClock.now
-    guard let completions = generator.generate(asked, shouldStop: shouldStop) else { return nil }
+    guard let completions = generator.generate(asked, shouldStop: pulse.shouldStop) else {
+      return nil
+    }
     let seconds = MonotonicClock.seconds(since: began)
     let version = PolicyVersion(lineage: "preflight", number: 0, digest: policy.digest())
-    let groups = asked.indices.map { number in
-      group(number, asked[number], completions[number], version, policy.numericClass)
+    var groups: [TrajectoryGroup] = []
+    for number in asked.indices {
+      guard
+        let judged = pulse.judged(
+          completions[number], of: exercise(number), by: parts.exercises, parts.tokenizer)
+      else { return nil }
+      groups.append(group(number, asked[number], judged, version, policy.numericClass))
     }
     return (groups, seconds)
   }
 
   private func group(
-    _ number: Int, _ request: GenerationRequest, _ completions: [Completion],
-    _ version: PolicyVersion, _ numericClass: String
+    _ number: Int, _ request: GenerationRequest, _ judged: [Trajectory], _ version: PolicyVersion,
+    _ numericClass: String
   ) -> TrajectoryGroup {
-    let exercise = exercise(number)
-    return TrajectoryGroup(
-      key: TicketKey(purpose: .train, number: number), version: version, exercise: exercise.name,
-      prompt: request.prompt,
-      trajectories: completions.map { completion in
-        let isStopped = completion.finish == .stop
-        let said = isStopped ? completion.tokens.dropLast() : completion.tokens[...]
-        return Trajectory(
-          completion: completion,
-          verdict: parts.exercises.judge(
-            exercise, completion: parts.tokenizer.decode(Array(said)),
-            tokenCount: completion.tokens.count, isTruncated: completion.isTruncated))
-      }, temperature: request.temperature, seed: request.seed, actor: "preflight",
+    TrajectoryGroup(
+      key: TicketKey(purpose: .train, number: number), version: version,
+      exercise: exercise(number).name, prompt: request.prompt, trajectories: judged,
+      temperature: request.temperature, seed: request.seed, actor: "preflight",
       numericClass: numericClass,
       times: RolloutTimes(ticketNanoseconds: 0, sampledNanoseconds: 0, judgedNanoseconds: 0))
   }
@@ -182,7 +180,7 @@ struct Preflight {
       var timer = PhaseTimer()
       do {
         _ = try trainer.train(
-          part, step: 0, enter: { timer.enter($0) }, shouldStop: shouldStop)
+          part, step: 0, enter: { timer.enter($0) }, shouldStop: pulse.shouldStop)
       } catch {
         // Interrupted.
         return false

@@ -12,7 +12,7 @@ struct PreflightGate {
   let threads: Int
   let session: RunSession
   let say: (String) -> Void
-  let shouldStop: () -> Bool
+  let pulse: Pulse
 
   /// Memory and disk. `folder` is the run's, or the nearest that is there above it.
   func checkResources(folder: String, on run: String) throws -> ResourceForecast? {
@@ -28,7 +28,7 @@ struct PreflightGate {
     at policy: Transformer<CPUBackend>, folder: String, _ memory: ResourceForecast?,
     checkpointSeconds: Double
   ) throws -> (verdict: PreflightVerdict, resources: ResourceForecast)? {
-    let preflight = Preflight(parts: parts, threads: threads, shouldStop: shouldStop)
+    let preflight = Preflight(parts: parts, threads: threads, pulse: pulse)
     guard let figures = try preflight.measure(policy, checkpointSeconds: checkpointSeconds) else {
       return nil
     }
@@ -102,7 +102,7 @@ enum LonePreflight {
     let settings = parts.settings
     let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
     let gate = PreflightGate(
-      parts: parts, threads: cores, session: session, say: RunCommand.say, shouldStop: { false })
+      parts: parts, threads: cores, session: session, say: RunCommand.say, pulse: .none)
     let folder = PreflightGate.nearestFolder("runs")
     let memory = try ResourceForecast(parts, folder: folder)
     try gate.refuse(memory.refusals, on: source, wayOn: "begin all the same with --anyway")
@@ -112,7 +112,7 @@ enum LonePreflight {
     }
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: cores))
-    let model = FirstModel(parts: parts, say: RunCommand.say, shouldStop: { false })
+    let model = FirstModel(parts: parts, say: RunCommand.say, pulse: .none)
     guard try model.make(policy) else {
       preconditionFailure("the preflight stopped, and nobody asked it to")
     }

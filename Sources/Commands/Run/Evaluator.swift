@@ -81,9 +81,9 @@ struct Evaluator {
   let reader: PromptReader
   let exercises: any Exercises
 
-  /// Nil when `shouldStop` said so. `progress` hears the share done.
+  /// Nil when `pulse` said so. `progress` hears the share done.
   func evaluate(
-    _ plan: EvaluationPlan, shouldStop: () -> Bool = { false },
+    _ plan: EvaluationPlan, pulse: Pulse = .none,
     progress: (Double) -> Void = { _ in }
   ) -> EvaluationResult? {
     let available = exercises.count(in: plan.split) ?? plan.prompts
@@ -97,7 +97,7 @@ struct Evaluator {
     func judge(samples: Int, temperature: Float) -> [[Trajectory]]? {
       defer { done += 1 / passes }
       return sample(
-        problems, plan, samples: samples, temperature: temperature, shouldStop: shouldStop
+        problems, plan, samples: samples, temperature: temperature, pulse
       ) { progress(done + $0 / passes) }
     }
     if plan.isGreedyAsked {
@@ -128,7 +128,7 @@ struct Evaluator {
 
   private func sample(
     _ problems: [Exercise], _ plan: EvaluationPlan, samples: Int, temperature: Float,
-    shouldStop: () -> Bool, progress: (Double) -> Void
+    _ pulse: Pulse, progress: (Double) -> Void
   ) -> [[Trajectory]]? {
     let generator = Generator(policy)
     var judged: [[Trajectory]] = []
@@ -141,16 +141,15 @@ struct Evaluator {
           temperature: temperature, cut: plan.cut, maximumNewTokens: plan.maximumNewTokens,
           stopTokens: reader.stopTokens(policy.configuration))
       }
-      guard let groups = generator.generate(requests, shouldStop: shouldStop) else { return nil }
+      guard let groups = generator.generate(requests, shouldStop: pulse.shouldStop) else {
+        return nil
+      }
       for (index, group) in zip(range, groups) {
-        judged.append(
-          group.map { completion in
-            Trajectory(
-              completion: completion,
-              verdict: exercises.judge(
-                problems[index], completion: reader.tokenizer.decode(completion.tokens),
-                tokenCount: completion.tokens.count, isTruncated: completion.isTruncated))
-          })
+        guard
+          let group = pulse.judged(
+            group, of: problems[index], by: exercises, reader.tokenizer)
+        else { return nil }
+        judged.append(group)
       }
       progress(Double(judged.count) / Double(problems.count))
     }

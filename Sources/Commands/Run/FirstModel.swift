@@ -8,7 +8,7 @@ import Tensors
 struct FirstModel {
   let parts: RunParts
   let say: (String) -> Void
-  let shouldStop: () -> Bool
+  let pulse: Pulse
 
   /// Fills the weights; false when asked to stop on the way.
   func make(_ policy: Transformer<CPUBackend>) throws -> Bool {
@@ -31,7 +31,7 @@ struct FirstModel {
       settings: parts.settings, policy: policy, reader: parts.reader,
       exercises: parts.exercises)
     let began = MonotonicClock.now
-    let accuracy = try warmStart.run(shouldStop: shouldStop) { progress in
+    let accuracy = try warmStart.run(pulse: pulse) { progress in
       if progress.step % section.evaluateEvery == 0, let accuracy = progress.accuracy {
         say(
           "  step \(progress.step): loss \(RunView.format(progress.loss, 3)) nats a token, "

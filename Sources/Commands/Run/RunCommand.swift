@@ -86,7 +86,7 @@ enum RunCommand: Command {
     if let offline { say(offline) }
     let folder = PreflightGate.nearestFolder(arguments.value("folder") ?? "runs")
     _ = try PreflightGate(
-      parts: parts, threads: 1, session: session, say: { _ in }, shouldStop: { false }
+      parts: parts, threads: 1, session: session, say: { _ in }, pulse: .none
     ).checkResources(folder: folder, on: config)
     let run =
       if let folder = arguments.value("folder") { try RunFolder.create(at: folder) } else {
@@ -165,10 +165,9 @@ enum RunCommand: Command {
     say("run \(run.path): \(cores) threads, log files in \(run.logs)")
     let preparation = RunPreparation(
       run: run, parts: parts, threads: cores, say: say,
-      shouldStop: {
-        strand.work("preparing the run")
-        return signals.isStopping
-      }, session: session)
+      pulse: Pulse(strand, doing: "preparing the run") { signals.isStopping },
+      allowsTaskChange: allowance.changes.contains { $0 == "task" || $0.hasPrefix("task.") },
+      session: session)
     guard try preparation.prepare() else { return stopped(run) }
 
     let training = try RunTraining(
@@ -183,14 +182,11 @@ enum RunCommand: Command {
     }
     // All sessions of the run, by the learner's own clock: what a resumed run took as well.
     strand.work("evaluating the last version")
-    let shouldStop = {
-      strand.turn()
-      return signals.isStopping
-    }
+    let pulse = Pulse(strand, doing: "evaluating the last version") { signals.isStopping }
     let learningSeconds = try ReportSource(run).trainingSeconds()
     guard
       let sentence = try conclude(
-        run, parts, cores, shouldStop, seconds: learningSeconds, isTimeOver: outcome == .timeOver)
+        run, parts, cores, pulse, seconds: learningSeconds, isTimeOver: outcome == .timeOver)
     else {
       return stopped(run)
     }
@@ -243,10 +239,11 @@ enum RunCommand: Command {
 
   /// Evaluates the last version and says, in a sentence, what the run came to.
   private static func conclude(
-    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ shouldStop: () -> Bool, seconds: Double,
+    _ run: RunFolder, _ parts: RunParts, _ cores: Int, _ pulse: Pulse, seconds: Double,
     isTimeOver: Bool
   ) throws -> String? {
     let checkpoints = try Checkpoints(folder: run.checkpoints)
+    pulse.use("the disk to give the last checkpoint")
     guard let last = try checkpoints.newestGood() else {
       throw Failure(
         "evaluate", on: run.checkpoints, happened: "no checkpoint in it is whole",
@@ -259,10 +256,7 @@ enum RunCommand: Command {
     try last.model.load(into: policy)
     say("evaluating version \(version)")
     let began = MonotonicClock.now
-    guard
-      let result = RunPreparation.heldOut(
-        policy, parts, shouldStop: shouldStop)
-    else { return nil }
+    guard let result = RunPreparation.heldOut(policy, parts, pulse) else { return nil }
     try held.record(
       "after", version: version, result, seconds: MonotonicClock.seconds(since: began))
     say("after: \(HeldOutResults.words(result.document))")

@@ -81,6 +81,9 @@ struct RunParts {
     try checkLengths(source)
   }
 
+  /// Of each split.
+  private static let goldsOfProgram = 4
+
   /// A verifier that does not know a right answer would teach nothing, all night.
   private func checkData(_ source: String) throws {
     guard let task = exercises as? FileTask else { return try checkMade(source) }
@@ -105,7 +108,9 @@ struct RunParts {
         }
       }
     }
-    let flaws = task.goldFlaws()
+    // A program may think for seconds over each, and a file may have thousands: forage data check
+    // asks it about all.
+    let flaws = task.goldFlaws(atMost: task.verdictSeconds > 0 ? Self.goldsOfProgram : .max)
     guard let first = flaws.first else { return }
     throw Failure(
       "run", on: source,
@@ -202,13 +207,16 @@ struct RunPreparation {
   let parts: RunParts
   let threads: Int
   let say: (String) -> Void
-  let shouldStop: () -> Bool
+  let pulse: Pulse
+  /// A resume named a setting of the task among those that may change.
+  var allowsTaskChange = false
   /// What the command line says of this session.
   let session: RunSession
 
   /// Makes what is missing; false when asked to stop on the way.
   func prepare() throws -> Bool {
-    try RunDefinitions.hold(run, parts.exercises, seed: parts.settings.run.seed)
+    try RunDefinitions.hold(
+      run, parts.exercises, seed: parts.settings.run.seed, allowsChange: allowsTaskChange)
     let checkpoints = try Checkpoints(folder: run.checkpoints)
     try checkpoints.removeUnfinished()
     // Before this process holds a model itself.
@@ -257,7 +265,7 @@ struct RunPreparation {
   private func makeFirstModel(
     _ policy: Transformer<CPUBackend>, _ checkpoints: Checkpoints
   ) throws -> Double? {
-    guard try FirstModel(parts: parts, say: say, shouldStop: shouldStop).make(policy) else {
+    guard try FirstModel(parts: parts, say: say, pulse: pulse).make(policy) else {
       return nil
     }
     // In BF16 this rounds the policy: version 0 is what will be sampled with.
@@ -295,14 +303,14 @@ struct RunPreparation {
 
   private var gate: PreflightGate {
     PreflightGate(
-      parts: parts, threads: threads, session: session, say: say, shouldStop: shouldStop)
+      parts: parts, threads: threads, session: session, say: say, pulse: pulse)
   }
 
   private func evaluateBefore(_ policy: Transformer<CPUBackend>) throws -> Bool {
     let held = try HeldOutResults(run)
     if held.result("before") != nil { return true }
     let began = MonotonicClock.now
-    guard let result = Self.heldOut(policy, parts, shouldStop: shouldStop) else { return false }
+    guard let result = Self.heldOut(policy, parts, pulse) else { return false }
     try held.record(
       "before", version: 0, result, seconds: MonotonicClock.seconds(since: began))
     say("before: \(HeldOutResults.words(result.document))")
@@ -311,7 +319,7 @@ struct RunPreparation {
 
   /// The evaluation before and after: the same prompts and random numbers each time.
   static func heldOut(
-    _ policy: Transformer<CPUBackend>, _ parts: RunParts, shouldStop: () -> Bool
+    _ policy: Transformer<CPUBackend>, _ parts: RunParts, _ pulse: Pulse
   ) -> EvaluationResult? {
     let settings = parts.settings
     let plan = EvaluationPlan(
@@ -322,6 +330,6 @@ struct RunPreparation {
       isGreedyAsked: true,
       maximumNewTokens: settings.sampling.maximumNewTokens, seed: settings.run.seed)
     return Evaluator(policy: policy, reader: parts.reader, exercises: parts.exercises)
-      .evaluate(plan, shouldStop: shouldStop)
+      .evaluate(plan, pulse: pulse)
   }
 }

@@ -32,10 +32,10 @@ struct WarmStart {
   /// False takes all the steps, whatever the accuracy.
   var stopsWithinBand = true
 
-  /// Trains the policy in place; its last pass@1. Nil when `shouldStop` said so; throws when the
+  /// Trains the policy in place; its last pass@1. Nil when `pulse` said so; throws when the
   /// steps run out below the band.
   func run(
-    shouldStop: () -> Bool, progress: (WarmStartProgress) -> Void
+    pulse: Pulse, progress: (WarmStartProgress) -> Void
   ) throws(Failure) -> Double? {
     let section = settings.warmStart
     let optimizer = Optimizer(policy, settings: OptimizerSettings(clipNorm: 1))
@@ -45,13 +45,13 @@ struct WarmStart {
     var interval = section.evaluateEvery
     var lastGood = (weights: policy.copyWeights(), moments: optimizer.state(), step: 0)
     while state.step < section.maximumSteps {
-      if shouldStop() { return nil }
+      if pulse.shouldStop() { return nil }
       let batch = (0..<section.batch).map { demonstration(state.step * section.batch + $0) }
       let warmUp = min(1, Double(state.step + 1) / Double(max(1, section.warmUpSteps)))
       state.loss = trainer.train(batch, learningRate: section.learningRate * warmUp)
       state.step += 1
       if state.step % interval == 0 || state.step == section.maximumSteps {
-        guard let accuracy = evaluate(shouldStop) else { return nil }
+        guard let accuracy = evaluate(pulse) else { return nil }
         state.accuracy = accuracy
         progress(state)
         if stopsWithinBand, accuracy > section.stopAtMost {
@@ -94,13 +94,13 @@ struct WarmStart {
       prompt: reader.tokens(exercise), completion: reader.tokenizer.encode(worked) + stop)
   }
 
-  private func evaluate(_ shouldStop: () -> Bool) -> Double? {
+  private func evaluate(_ pulse: Pulse) -> Double? {
     let plan = EvaluationPlan(
       split: .validation, prompts: settings.warmStart.evaluationPrompts, samples: 2,
       temperature: 1, isGreedyAsked: false, maximumNewTokens: settings.sampling.maximumNewTokens,
       seed: settings.run.seed)
     return Evaluator(policy: policy, reader: reader, exercises: exercises)
-      .evaluate(plan, shouldStop: shouldStop)?.strict
+      .evaluate(plan, pulse: pulse)?.strict
   }
 
   private func restore(

@@ -43,7 +43,7 @@ enum SFTCommand: Command {
     let began = MonotonicClock.now
     do {
       let accuracy = try warmStart.run(
-        shouldStop: { signals.isStopping },
+        pulse: Pulse(Strand("sft"), doing: "supervised learning") { signals.isStopping },
         progress: { show($0, every: settings.warmStart.evaluateEvery) })
       try write(model, parts, to: output)
       let time = RunView.clock(MonotonicClock.seconds(since: began))
