@@ -86,6 +86,9 @@ import Testing
     (["--reward", "1", "--reward-min", "0"], .usage, "either"),
     (["--order", "best"], .usage, "ratio"),
     (["--purpose", "evaluate"], .noInput, "none is finished"),
+    (
+      ["--purpose", "evaluate", "--version", "0", "--ticket", "1048583"], .usage, "below 1048576"
+    ),
     (["--ticket", "99", "--sample", "0"], .noInput, "the ledger has none"),
     (["--ticket", "3", "--sample", "9"], .noInput, "--ticket 3"),
   ])

@@ -122,12 +122,9 @@ package final class DashboardSite: Sendable {
   }
 
   private func completion(_ run: RunFolder, _ request: HTTPRequest) throws -> String? {
-    guard let ticket = request.query("ticket").flatMap({ Int($0) }), ticket >= 0,
+    guard let key = Self.key(request),
       let sample = request.query("sample").flatMap({ Int($0) }), sample >= 0
     else { return nil }
-    let evaluated = request.query("version").flatMap { Int($0) }
-    let key = TicketKey(
-      purpose: evaluated.map { .evaluate(version: $0) } ?? .train, number: ticket)
     let look = try LedgerLook(run)
     guard let whole = try look.whole(key, sample: sample) else { return nil }
     return CompletionPage(
@@ -135,11 +132,26 @@ package final class DashboardSite: Sendable {
     ).html()
   }
 
+  /// Nil for what is no ticket's: an address may hold any number, and the ledger computes its rows
+  /// from what it is asked.
+  private static func key(_ request: HTTPRequest) -> TicketKey? {
+    let numbers = 0...InspectQuestion.greatestNumber
+    guard let ticket = request.query("ticket").flatMap({ Int($0) }), numbers.contains(ticket)
+    else { return nil }
+    guard let text = request.query("version") else {
+      return TicketKey(purpose: .train, number: ticket)
+    }
+    guard let version = Int(text), numbers.contains(version),
+      ticket < InspectQuestion.evaluationTickets
+    else { return nil }
+    return TicketKey(purpose: .evaluate(version: version), number: ticket)
+  }
+
   // MARK: Several runs
 
   private func front() throws -> DashboardPage {
     var rows = ""
-    for run in try runs().reversed() { rows += try DashboardState(run).row() }
+    for run in try runs().reversed() { rows += Self.row(run) }
     return DashboardPage(
       title: "runs", ways: [("runs", nil)],
       body: """
@@ -148,6 +160,16 @@ package final class DashboardSite: Sendable {
         <th>held-out pass@1</th></tr>\(rows)</table>
         <button>compare those marked</button></form>
         """)
+  }
+
+  /// One that cannot be read says why in place of its figures: the others are shown beside it.
+  private static func row(_ run: RunFolder) -> String {
+    do {
+      return try DashboardState(run).row()
+    } catch {
+      return "<tr><td></td><td><a href=\"\(escape(address(run)))\">\(escape(run.name))</a></td>"
+        + "<td colspan=\"5\">\(escape(CommandFailure.report(error).line))</td></tr>"
+    }
   }
 
   private func comparison(_ request: HTTPRequest) throws -> DashboardPage {
@@ -160,7 +182,24 @@ package final class DashboardSite: Sendable {
     }
     return DashboardPage(
       title: "compare", ways: [("runs", "/"), ("compare", nil)],
-      body: try ComparisonPage(Array(chosen)).html())
+      body: try Self.compared(Array(chosen)))
+  }
+
+  /// Those that can be read over each other, under a sentence for each that cannot.
+  private static func compared(_ runs: [RunFolder]) throws -> String {
+    if let page = try? ComparisonPage(runs) { return page.html() }
+    var readable: [RunFolder] = []
+    var refusals = ""
+    for run in runs {
+      do {
+        _ = try ComparisonPage([run])
+        readable.append(run)
+      } catch {
+        let line = CommandFailure.report(error).line
+        refusals += "<p>\(escape(run.name)): \(escape(line))</p>"
+      }
+    }
+    return refusals + (readable.isEmpty ? "" : try ComparisonPage(readable).html())
   }
 }
 

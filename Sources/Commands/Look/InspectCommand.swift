@@ -73,15 +73,19 @@ struct InspectQuestion {
   var key: TicketKey?
   var sample: Int?
   var limit = 20
+  /// Of a ticket or a version: beyond what a run reaches, and well within a row's number.
+  static let greatestNumber = Int(Int32.max)
+  /// Of one evaluation; the ledger keeps its tickets in 20 bits of a row's number.
+  static let evaluationTickets = 1 << 20
   private var ticket: Int?
   private var version: Int?
   private var asksEvaluation = false
   private(set) var isEmpty: Bool
 
   init(_ arguments: Arguments) throws {
-    ticket = try arguments.integer("ticket", in: 0...Int(Int32.max))
+    ticket = try arguments.integer("ticket", in: 0...Self.greatestNumber)
     sample = try arguments.integer("sample", in: 0...4095)
-    version = try arguments.integer("version", in: 0...Int(Int32.max))
+    version = try arguments.integer("version", in: 0...Self.greatestNumber)
     limit = try arguments.integer("limit", in: 1...LedgerReader.Limits.maximumRows) ?? 20
     filter.steps = try Self.steps(arguments)
     filter.reward = try Self.reward(arguments)
@@ -102,6 +106,10 @@ struct InspectQuestion {
     if let version, !asksEvaluation {
       throw arguments.bad(
         "version", "\(version)", "no version: it needs --purpose evaluate, for training is by step")
+    }
+    if let ticket, asksEvaluation, ticket >= Self.evaluationTickets {
+      throw arguments.bad(
+        "ticket", "\(ticket)", "below \(Self.evaluationTickets): no evaluation has more")
     }
     if let sample, ticket == nil {
       throw arguments.bad("sample", "\(sample)", "no sample: it needs --ticket")

@@ -208,16 +208,18 @@ package struct Axis {
 }
 
 /// Text as HTML shows it.
-func escape(_ text: String) -> String {
-  var out = ""
-  for character in text {
-    switch character {
-    case "&": out += "&amp;"
-    case "<": out += "&lt;"
-    case ">": out += "&gt;"
-    case "\"": out += "&quot;"
-    default: out.append(character)
+package func escape(_ text: String) -> String {
+  var out = String.UnicodeScalarView()
+  // By scalars, as a browser reads: a quote with an accent upon it is one Character, which is no
+  // quote, and ends an attribute all the same.
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "&": out.append(contentsOf: "&amp;".unicodeScalars)
+    case "<": out.append(contentsOf: "&lt;".unicodeScalars)
+    case ">": out.append(contentsOf: "&gt;".unicodeScalars)
+    case "\"": out.append(contentsOf: "&quot;".unicodeScalars)
+    default: out.append(scalar)
     }
   }
-  return out
+  return String(out)
 }
