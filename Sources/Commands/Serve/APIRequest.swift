@@ -7,7 +7,7 @@ import Experience
 import Policy
 
 /// What both kinds of completion ask for.
-struct APIRequest {
+package struct APIRequest {
   enum Input {
     case texts([String])
     case tokens([[Int32]])
@@ -36,6 +36,12 @@ struct APIRequest {
   var wantsLogProbs: Bool
   var alternatives: Int
 
+  /// As it is sampled with; nil for one that is above 0 and below the least.
+  package static func temperature(_ asked: Double) -> Float? {
+    // By the number that was read: as a Float the least itself is a little less.
+    asked == 0 || asked >= leastTemperature ? Float(asked) : nil
+  }
+
   var isChat: Bool { if case .chat = input { true } else { false } }
 }
 
@@ -56,13 +62,14 @@ extension APIRequest {
   init(body: [UInt8], isChat: Bool) throws(APIError) {
     let reader = try APIReader(body: body)
     model = try reader.string("model")
-    temperature = Float(try reader.number("temperature", default: 1, in: 0...2))
-    if temperature > 0, Double(temperature) < Self.leastTemperature {
+    let asked = try reader.number("temperature", default: 1, in: 0...2)
+    guard let taken = Self.temperature(asked) else {
       throw .bad(
         "temperature",
-        "temperature is \(temperature), expected 0, which is greedy, or "
+        "temperature is \(asked), expected 0, which is greedy, or "
           + "\(Self.leastTemperature) to 2")
     }
+    temperature = taken
     topP = try reader.number("top_p", default: 1, in: 0...1)
     choices = try reader.integer("n", default: 1, in: 1...Self.maximumChoices)
     stops = try reader.stops()

@@ -90,7 +90,7 @@ final class Scheduler: Sendable {
 
   /// Computes until drained or aborted; belongs to one thread.
   func run(_ decoder: SlotDecoder<CPUBackend>) {
-    var pass = ComputePass(decoder, meters)
+    var pass = ComputePass(decoder, meters, strand)
     while true {
       let isIdle = pass.isIdle
       let deadline = Deadline.after(seconds: isIdle ? 1 : 0)
@@ -116,11 +116,10 @@ final class Scheduler: Sendable {
         return
       case .end: return
       case .start(let job):
-        strand.work("the prompts of a request")
         pass.enter(job)
       case .change(let version):
         strand.work("the weights of \(version.names[0])")
-        pass = ComputePass(version.decoder, meters)
+        pass = ComputePass(version.decoder, meters, strand)
       case nil:
         guard !pass.isIdle else { continue }
         strand.work("a token for each of \(pass.runningCount) sequences")
@@ -153,13 +152,15 @@ private struct ComputePass {
 
   private let decoder: SlotDecoder<CPUBackend>
   private let meters: ServeMeters
+  private let strand: Strand
   private var running: [Running?]
   /// What a job still has to start, one prompt at a time: its samples may outnumber the slots.
   private var pending: [(job: CompletionJob, work: PromptWork)] = []
 
-  init(_ decoder: SlotDecoder<CPUBackend>, _ meters: ServeMeters) {
+  init(_ decoder: SlotDecoder<CPUBackend>, _ meters: ServeMeters, _ strand: Strand) {
     self.decoder = decoder
     self.meters = meters
+    self.strand = strand
     running = Array(repeating: nil, count: decoder.slots)
   }
 
@@ -181,7 +182,9 @@ private struct ComputePass {
         continue
       }
       let samples = work.samples.prefix(decoder.freeSlots)
-      let drawn = decoder.start(prompt: work.prompt, samples: Array(samples), work.sampling)
+      let drawn = strand.runPrompt(tokenCount: work.prompt.count) {
+        decoder.start(prompt: work.prompt, samples: Array(samples), work.sampling)
+      }
       meters.started(job, promptTokens: work.prompt.count)
       for (sample, one) in zip(samples, drawn) {
         running[one.slot] = Running(
@@ -226,5 +229,16 @@ private struct ComputePass {
   mutating func abort() {
     for one in running { one?.job.tell([.aborted]) }
     for (job, _) in pending { job.tell([.aborted]) }
+  }
+}
+
+extension Strand {
+  /// Runs one prompt, which is one pass that nothing turns in. What it takes follows from the
+  /// prompt and the model, and no patience of the watchdog's is right for all of them: so it counts
+  /// as a call that lasts as long as it lasts, and what follows it begins anew.
+  package func runPrompt<Drawn>(tokenCount: Int, _ pass: () -> Drawn) -> Drawn {
+    use("a prompt of \(tokenCount) tokens to go through the model")
+    defer { work("the prompts of a request") }
+    return pass()
   }
 }
