@@ -24,7 +24,9 @@ import Testing
 
   /// Twenty steps of one actor at lag 0: a version fetched in 50 ms and swapped in 10, a batch of
   /// four groups sampled in 100, and 40 of the learner, which then waits for the next.
-  private func turns(clock: String, fetch: Int64 = 50, swap: Int64 = 10) -> RunSpans {
+  private func turns(
+    clock: String, fetch: Int64 = 50, swap: Int64 = 10, bytes: Int = 1_000_000
+  ) -> RunSpans {
     var (learner, actor) = (Log(), Log())
     let ready = fetch + swap
     for step in 0..<20 {
@@ -32,8 +34,8 @@ import Testing
       learner.add(.step, .train, step, from: at, to: at + ready + 140)
       learner.add(.leaseWait, .train, step, from: at, to: at + ready + 100)
       actor.add(.weightsWait, .compute, step, from: at, to: at + fetch)
-      actor.add(.fetchWeights, .sockets, step, from: at, to: at + fetch, 1_000_000)
-      actor.add(.swap, .compute, step, from: at + fetch, to: at + ready, 1_000_000)
+      actor.add(.fetchWeights, .sockets, step, from: at, to: at + fetch, bytes)
+      actor.add(.swap, .compute, step, from: at + fetch, to: at + ready, bytes)
       actor.add(.ticketWait, .compute, 0, from: at + ready, to: at + ready)
       actor.add(.handOver, .compute, 0, from: at + ready + 100, to: at + ready + 100, 4)
     }
@@ -139,6 +141,34 @@ import Testing
     let two = forecast.model.forecast(actors: 2)
     #expect(abs(two.stepSeconds - (0.1 + 0.010 / 1.8)) < 1e-9)
     #expect(two.bound == .cores)
+  }
+
+  @Test func `versions of no bytes say nothing of a link, and every step has an end`() throws {
+    let forecast = try #require(RunForecast(turns(clock: "far", bytes: 0), plan()))
+    #expect(forecast.model.link.bytesPerSecond == .infinity)
+    #expect(forecast.forecasts.allSatisfy { $0.stepSeconds.isFinite })
+  }
+
+  @Test func `a step that never ends is a dash`() throws {
+    let parts = try #require(RunForecast(turns(clock: "far"), plan())).model.parts
+    let link = LoopLink(bytesPerSecond: 0, roundTripSeconds: 0)
+    let never = LoopModel(parts, link: link, sharesCores: false).forecast(actors: 1)
+    #expect(!never.stepSeconds.isFinite)
+    #expect(SpanSections.cells(never)[1] == "-")
+  }
+
+  @Test func `groups that went faster than an Int holds are told all the same`() {
+    let groups = (0..<3).map { ticket in
+      SpanLog.Span(
+        .submit, thread: .sockets, id: ticket, start: 1000, duration: 1, amount: Int(UInt32.max))
+    }
+    let spans = RunSpans([
+      SpanLog(process: "replay", clock: "head", spans: []),
+      SpanLog(process: "actor-0", clock: "head", spans: groups),
+    ])
+    // 12.9 GB within a nanosecond are 1.29e19 bytes a second; an Int ends at 9.22e18.
+    let line = SpanText.lines(spans).first { $0.contains("actor-0 to replay") }
+    #expect(line?.contains("TiB/s") == true, "\(line ?? "no line")")
   }
 
   @Test func `without a whole step, a batch or a fetch it says nothing`() {

@@ -106,6 +106,32 @@ import Testing
     #expect(ClockFit([]) == nil)
   }
 
+  @Test func `samples beyond belief put a clock no further away than can be added to a moment`()
+    throws
+  {
+    let limit = ClockFit.offsetLimit
+    /// Two windows, eight nanoseconds apart.
+    func fit(_ first: Int64, _ second: Int64) throws -> ClockFit {
+      let samples = (0..<2 * ClockFit.windowCount).map { index in
+        ClockSample(
+          at: Int64(index), roundTrip: 2000,
+          offset: index < ClockFit.windowCount ? first : second)
+      }
+      return try #require(ClockFit(samples))
+    }
+    // From 73 years behind to 73 years ahead; the bar says what such a line is worth.
+    let torn = try fit(-limit, limit)
+    #expect(torn.driftPartsPerMillion == ClockFit.slopeLimitPartsPerMillion)
+    for moment in [0, limit] {
+      #expect(abs(torn.offset(at: moment)) < limit)
+      #expect(torn.bar(at: moment) >= limit)
+    }
+    // A tenth of 73 years more, and still what can be added to a moment.
+    let far = try fit(limit - 1_000_000, limit)
+    #expect(far.offset(at: limit) == limit)
+    #expect(far.shifted(limit) == 2 * limit)
+  }
+
   @Test func `clocks that are one have no offset and no bar`() {
     #expect(ClockFit.same.shifted(123) == 123)
     #expect(ClockFit.same.bar(at: 123) == 0)

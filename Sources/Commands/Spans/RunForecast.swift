@@ -86,8 +86,10 @@ package struct RunForecast {
 
     let bytes = Self.median(pace.fetches.map { Double($0.bytes) })
     let roundTrip = Self.median(spans.actors.map { Double($0.roundTrips.percentile(0.5)) / 1e9 })
+    // Fetches of no bytes tell nothing of a link; one of no bytes a second would make no step end.
+    let rate = RunLink.together(pace.fetches) ?? 0
     let link = LoopLink(
-      bytesPerSecond: RunLink.together(pace.fetches) ?? .infinity, roundTripSeconds: roundTrip)
+      bytesPerSecond: rate > 0 ? rate : .infinity, roundTripSeconds: roundTrip)
     var parts = LoopParts(
       groups: plan.groupsPerStep, lagMax: plan.lagMax, batchGroups: batch.groups,
       batchSeconds: batch.seconds / crowding, swapSeconds: swap / crowding, fetchSeconds: 0,

@@ -4,7 +4,7 @@
 
 import Operations
 
-struct SpanSections {
+package struct SpanSections {
   let spans: RunSpans
   /// Nil where nobody samples, or nobody said how.
   var plan: RunForecast.Plan?
@@ -45,22 +45,26 @@ struct SpanSections {
     ("bound by", .left),
   ]
 
-  static func cells(_ row: LoopForecast) -> [String] {
+  package static func cells(_ row: LoopForecast) -> [String] {
     [
-      "\(row.actors)", SpanTime.words(Int64(row.stepSeconds * 1e9)),
+      "\(row.actors)", words(seconds: row.stepSeconds),
       RunView.percent(row.learnerWaits), RunView.percent(row.actorsWait), row.bound.rawValue,
     ]
   }
 
   static func note(_ forecast: RunForecast) -> String {
     let said = forecast.model.forecast(actors: forecast.actors).stepSeconds
-    let seconds = { (seconds: Double) in SpanTime.words(Int64(seconds * 1e9)) }
     let rate = forecast.model.link.bytesPerSecond
     return "From what the parts of a step took in this run. For \(forecast.actors) it says "
-      + "\(seconds(said)), and a step took \(seconds(forecast.stepSeconds)). All actors share "
-      + "\(rate.isFinite ? "a link of \(DryRun.bytes(Int(rate)))/s" : "memory")"
+      + "\(words(seconds: said)), and a step took \(words(seconds: forecast.stepSeconds)). All "
+      + "actors share \(rate.isFinite ? "a link of \(Self.rate(rate))" : "memory")"
       + (forecast.model.sharesCores
         ? ", and these cores with the learner." : "; each is taken to have cores of its own.")
+  }
+
+  /// "-" for a step that never ends.
+  private static func words(seconds: Double) -> String {
+    SpanTime.words(nanoseconds: seconds.isFinite ? seconds * 1e9 : nil)
   }
 
   private func share(_ who: String, _ shares: RunBound.Shares, waits: Bool = true) -> String {
@@ -136,8 +140,11 @@ struct SpanSections {
     ]
   }
 
+  /// Whatever is said to have gone within a nanosecond, an Int holds as much.
+  private static let greatestRate = 1e18
+
   private static func rate(_ bytesPerSecond: Double?) -> String {
-    bytesPerSecond.map { DryRun.bytes(Int($0)) + "/s" } ?? "-"
+    bytesPerSecond.map { DryRun.bytes(Int(min(greatestRate, $0))) + "/s" } ?? "-"
   }
 
   var distributions: String {
@@ -178,8 +185,8 @@ struct SpanSections {
 }
 
 /// The same for a terminal.
-enum SpanText {
-  static func lines(_ spans: RunSpans, plan: RunForecast.Plan? = nil) -> [String] {
+package enum SpanText {
+  package static func lines(_ spans: RunSpans, plan: RunForecast.Plan? = nil) -> [String] {
     guard !spans.isEmpty else { return ["there are no spans (trace.maximumBytes: 0 keeps none)"] }
     var lines: [String] = []
     if let bound = RunBound(spans) { lines += [bound.sentence, ""] }

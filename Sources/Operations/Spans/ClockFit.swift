@@ -79,6 +79,11 @@ public struct ClockFit: Sendable {
   public static let windowCount = 8
   /// No crystal of a computer is worse: what an offset may move beyond the samples it rests on.
   static let driftLimitPartsPerMillion = 100.0
+  /// What one clock may gain on another while somebody sets it right: Linux lets a tick be a tenth
+  /// longer or shorter (adjtimex). Samples that say more are made up, or lie too close together.
+  package static let slopeLimitPartsPerMillion = 100_000.0
+  /// As far as samples may say clocks are apart, so that it can be added to any moment of a span.
+  package static let offsetLimit = Int64(1) << 61
 
   /// The sample of each window.
   public let chosen: [ClockSample]
@@ -124,9 +129,10 @@ public struct ClockFit: Sendable {
       products += weight * time * Double(sample.offset)
     }
     let spread = weights * squares - times * times
+    let limit = Self.slopeLimitPartsPerMillion / 1e6
     let slope =
       chosen.count < 2 || spread <= 0
-      ? 0 : (weights * products - times * offsets) / spread
+      ? 0 : max(-limit, min(limit, (weights * products - times * offsets) / spread))
     self.middle = middle
     driftPartsPerMillion = slope * 1e6
     offsetAtMiddle = (offsets - slope * times) / weights
@@ -134,7 +140,9 @@ public struct ClockFit: Sendable {
 
   /// What the other clock is ahead at a moment of the clock here.
   public func offset(at moment: Int64) -> Int64 {
-    Int64((offsetAtMiddle + driftPartsPerMillion / 1e6 * Double(moment - middle)).rounded())
+    let limit = Double(Self.offsetLimit)
+    let offset = offsetAtMiddle + driftPartsPerMillion / 1e6 * Double(moment - middle)
+    return Int64(max(-limit, min(limit, offset.rounded())))
   }
 
   /// A moment of the clock here, by the other one.
