@@ -48,6 +48,28 @@ import Testing
     }
   }
 
+  @Test func `a write that fails ends it, and nothing is written a second time`() throws {
+    struct DiskFull: Error {}
+    let line = "{\"prompt\":\"1+2=\"}\n"
+    // One batch is written before the lines end.
+    let many = try folder.write(
+      "many", String(repeating: line, count: PromptSampler.promptsAtOnce + 1))
+    let sampler = PromptSampler(
+      try LoadedModel(path: model, threads: 1), tokenizer: Samples.tokenizer,
+      GenerationSettings(samples: 1, temperature: 1, maximumNewTokens: 1, seed: 1))
+    let lines = try LineReader(path: many)
+    var writes = 0
+    #expect(throws: DiskFull.self) {
+      try sampler.answer(
+        lines,
+        write: { _ in
+          writes += 1
+          throw DiskFull()
+        })
+    }
+    #expect(writes == 1)
+  }
+
   @Test func `its lines are those of standard output, and grade takes them`() throws {
     let output = "\(folder.path)/output"
     #expect(try generate(output).has(.success))

@@ -38,7 +38,13 @@ package final class CompletionFile {
         "write", on: path, happened: "another process is writing it",
         remedy: "wait for it, or name another file", exitCode: .locked)
     }
-    old = try LineReader(path: path)
+    do throws(Failure) {
+      old = try LineReader(path: path)
+    } catch {
+      // A deinit runs only of what was made whole.
+      close(descriptor)
+      throw error
+    }
     try Self.compare(maker, path: path, isEmpty: Self.byteCount(descriptor) == 0)
   }
 

@@ -110,7 +110,7 @@ package struct Answer {
 
 package struct PromptSampler {
   /// Prompts sampled together: enough rows to fill the kernels.
-  static let promptsAtOnce = 64
+  package static let promptsAtOnce = 64
 
   private let model: LoadedModel
   private let tokenizer: Tokenizer
@@ -144,8 +144,9 @@ package struct PromptSampler {
   ) throws {
     var waiting: [(prompt: PromptLine, request: GenerationRequest)] = []
     func flush() throws {
+      // Also where a write fails: below, what waits is flushed before the error goes on.
+      defer { waiting = [] }
       for answer in generate(waiting) { try write(answer) }
-      waiting = []
     }
     do {
       while let line = try lines.next() {
@@ -213,7 +214,7 @@ package struct PromptSampler {
         text += "--- sample \(index + 1) of \(answer.completions.count): "
         text += "\(completion.tokens.count) tokens, \(completion.finish.rawValue)\n"
       }
-      text += tokenizer.decode(completion.tokens) + "\n"
+      text += tokenizer.text(of: completion) + "\n"
     }
     return text
   }
@@ -226,7 +227,7 @@ package struct PromptSampler {
         .array(
           answer.completions.map { completion in
             .object([
-              ("text", .string(tokenizer.decode(completion.tokens))),
+              ("text", .string(tokenizer.text(of: completion))),
               ("tokens", .array(completion.tokens.map { .integer(Int($0)) })),
               ("logprobs", .array(completion.behaviorLogProbs.map(Document.shortest))),
               ("finish", .string(completion.finish.rawValue)),
@@ -240,7 +241,7 @@ package struct PromptSampler {
   package func gradeLine(_ answer: Answer, sample: Int) -> String {
     let completion = answer.completions[sample]
     let submission = Submission(
-      prompt: answer.prompt.shown, completion: tokenizer.decode(completion.tokens),
+      prompt: answer.prompt.shown, completion: tokenizer.text(of: completion),
       answer: answer.prompt.answer, tokenCount: completion.tokens.count,
       isTruncated: completion.isTruncated)
     return JSON.write(submission.document) + "\n"
