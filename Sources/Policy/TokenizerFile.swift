@@ -66,8 +66,7 @@ struct TokenizerFile: Sendable {
     specialTokens = Set(special.map(\.id))
     stopTokens = Set(special.filter { Self.stopNames.contains($0.content) }.map(\.id))
     rawTokens = AddedTokens(added.filter { !$0.isNormalized }.map { $0.matched() })
-    let normalizer = normalizer
-    normalizedTokens = AddedTokens(added.filter(\.isNormalized).map { $0.matched(by: normalizer) })
+    normalizedTokens = try Self.normalized(added, by: normalizer, fields)
     beginToken = try Self.beginToken(fields, vocabulary: vocabulary)
   }
 }
@@ -110,6 +109,23 @@ extension TokenizerFile {
           stripsRight: try entry.bool("rstrip", default: false)))
     }
     return tokens
+  }
+
+  private static func normalized(
+    _ added: [Added], by normalizer: Normalizer, _ fields: Fields
+  ) throws(DocumentError) -> AddedTokens {
+    var tokens: [AddedTokens.Token] = []
+    for token in added where token.isNormalized {
+      let matched = token.matched(by: normalizer)
+      guard !matched.content.isEmpty else {
+        throw fields.error(
+          "added_tokens",
+          "the normalizer leaves nothing of \"\(token.content)\", and an empty token matches "
+            + "anywhere")
+      }
+      tokens.append(matched)
+    }
+    return AddedTokens(tokens)
   }
 
   /// An added token stands in the model's vocabulary under the same id, or takes a free one.

@@ -213,6 +213,11 @@ private struct Expectation {
     (#""content": "<eos>""#, #""content": "ab""#, "in the vocabulary it has 2"),
     (#""content": "<eos>""#, #""content": """#, "matches anywhere"),
     (#""type": "BPE""#, #""type": "Unigram""#, "Unigram is not supported"),
+    (
+      #""special": true}], "normalizer": null"#,
+      #""normalized": true}], "normalizer": {"type": "Replace", "pattern": {"String": "<eos>"}, "#
+        + #""content": ""}"#, "leaves nothing of \"<eos>\""
+    ),
     (#""unk_token": null"#, #""unk_token": "?""#, "not in the vocabulary"),
     (#""unk_token": null"#, #""byte_fallback": true"#, "byte_fallback"),
     (#""unk_token": null"#, #""dropout": 0.1"#, "dropout"),
