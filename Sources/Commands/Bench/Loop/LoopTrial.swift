@@ -5,7 +5,7 @@ import Documents
 import Glibc
 import Operations
 
-struct LoopTrial {
+package struct LoopTrial {
   /// The first steps start processes and fill caches.
   static let warmSteps = 2
   private static let longestSeconds = 3600.0
@@ -35,13 +35,11 @@ struct LoopTrial {
   ) throws {
     self.actors = actors
     self.actorThreads = actorThreads
+    let settings = try RunSettings.load(path: config, overrides: overrides)
+    let own = Self.overrides(
+      of: settings, actors: actors, actorThreads: actorThreads, steps: steps + Self.warmSteps)
     let words =
-      ["run", config, "--plain", "--folder", folder]
-      + (overrides + [
-        "learner.lagMax=0", "evaluation.every=0", "evaluation.finalPrompts=1",
-        "run.steps=\(steps + Self.warmSteps)", "actor.count=\(actors)",
-        "actor.threads=\(actorThreads)", "learner.checkpointEvery=1000000",
-      ]).map { "--\($0)" }
+      ["run", config, "--plain", "--folder", folder] + (overrides + own).map { "--\($0)" }
     let log = "\(folder).out"
     let child = try ChildProcess(
       "\(try Programs.folder())/forage", words, output: .append(log), error: .append(log))
@@ -72,6 +70,21 @@ struct LoopTrial {
         remedy: "leave trace.maximumBytes at its default, and the disk some room",
         exitCode: .unavailable)
     }
+  }
+
+  /// What a trial of so many steps lays over a run's settings, whatever these are.
+  package static func overrides(
+    of settings: RunSettings, actors: Int, actorThreads: Int, steps: Int
+  ) -> [String] {
+    // At lag 0 pacing opens one step's groups at a time; settings that ask for more are refused.
+    let tickets = min(settings.actor.ticketsPerRequest, settings.learner.groupsPerStep)
+    return [
+      "learner.lagMax=0", "actor.ticketsPerRequest=\(tickets)", "evaluation.every=0",
+      "evaluation.finalPrompts=1", "run.steps=\(steps)", "actor.count=\(actors)",
+      "actor.threads=\(actorThreads)", "learner.checkpointEvery=1000000",
+      // It measures how long a step takes, and not whether it would teach anything.
+      "preflight.enabled=false",
+    ]
   }
 
   private mutating func read(_ run: RunFolder) throws(Failure) {
