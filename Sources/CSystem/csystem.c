@@ -88,6 +88,10 @@ static int set_handlers(void (*handler)(int), int flags) {
   action.sa_flags = flags;
   sigemptyset(&action.sa_mask);
   for (int i = 0; i < watched_count; i++) {
+    // Whoever started us with nohup wants a lost terminal to be no reason to stop.
+    struct sigaction before;
+    if (watched[i] == SIGHUP && sigaction(SIGHUP, NULL, &before) == 0
+        && before.sa_handler == SIG_IGN) continue;
     if (sigaction(watched[i], &action, NULL) != 0) return -1;
   }
   return 0;
