@@ -53,7 +53,11 @@ import Testing
   }
 
   @Test func `what the run's files follow from is refused in any case`() throws {
-    for override in ["run.seed=9", "sampling.groupSize=4", "model.layers=9", "warmStart.batch=3"] {
+    // Of a task, what deals its splits: a seed, a share, and any setting nobody has thought about.
+    for override in [
+      "run.seed=9", "sampling.groupSize=4", "model.layers=9", "warmStart.batch=3", "task.seed=2",
+      "task.heldOutShare=0.3", "task.digits=3", "task.somethingNew=1",
+    ] {
       let changes = try changes(override)
       #expect(changes.map(\.kind) == [.fixed])
       #expect(throws: Failure.self) {
@@ -66,6 +70,12 @@ import Testing
     #expect(try settings().resolved["format"] == 1)
     let error = #expect(throws: DocumentError.self) { try settings("format=2") }
     #expect(error?.problem.contains("is 2; this program reads 1: use a newer one") == true)
+  }
+
+  @Test func `how a task asks, judges and pays may change where it is named`() {
+    for key in ["task.verifier.accepts", "task.correctReward", "task.template", "task.file"] {
+      #expect(SettingsChange.kind(of: key) == .recorded)
+    }
   }
 
   @Test func `a key nobody has thought about is one a step may depend on`() {

@@ -28,6 +28,7 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
   /// A key that is in neither list is one that a step may depend on.
   public static func kind(of key: String) -> Kind {
     func isIn(_ list: [String]) -> Bool { list.contains { key == $0 || key.hasPrefix($0 + ".") } }
+    if key.hasPrefix("task."), !isIn(words) { return .fixed }
     return isIn(fixed) ? .fixed : isIn(free) ? .free : .recorded
   }
 
@@ -41,7 +42,14 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
   /// Tickets that are granted, groups that are stored and the first model follow from these.
   private static let fixed = [
     "format", "run.seed", "model", "warmStart", "sampling.groupSize", "learner.groupsPerStep",
-    "evaluation.prompts", "evaluation.samples", "replay.source", "task.curriculum",
+    "evaluation.prompts", "evaluation.samples", "replay.source",
+  ]
+  /// How a task asks, judges and pays. All else of it says which exercises there are and which
+  /// split each is in: dealt anew, what was trained on would be measured as held out.
+  private static let words = [
+    "task.verifier", "task.correctReward", "task.formatReward", "task.template",
+    "task.exampleTemplate", "task.gold", "task.system", "task.chat", "task.style", "task.file",
+    "task.validationFile", "task.heldOutFile",
   ]
 
   /// What differs, in the order of the new settings. A number counts by its value.

@@ -62,21 +62,22 @@ public struct FileTask: Exercises {
       }
       let lines = try reader.lines(bytes, source: path)
       counts.lines += lines.count
-      var seen: Set<String> = []
-      read[role] = lines.filter { seen.insert($0.identity).inserted }
-      counts.repeated += lines.count - seen.count
+      read[role] = lines
     }
     let hasChats = read.values.contains { $0.contains { !$0.messages.isEmpty } }
     var asked = try LinePrompts(fields, hasChats: hasChats)
     for role in TaskFileRole.allCases {
       let path = try fields.string(role.key, default: "")
       for line in read[role] ?? [] { try asked.check(line, source: path) }
+      var seen: Set<String> = []
+      read[role]?.removeAll { !seen.insert(asked.identity($0)).inserted }
     }
+    counts.repeated = counts.lines - read.values.reduce(0) { $0 + $1.count }
     var train = read[.train] ?? []
     asked.show(train.prefix(exampleCount))
     self.asked = asked
     counts.examples = min(exampleCount, train.count)
-    let shown = Set(train.prefix(counts.examples).map(\.identity))
+    let shown = Set(train.prefix(counts.examples).map(asked.identity))
     train.removeFirst(counts.examples)
 
     // By count, from what is left of the one file.
@@ -98,11 +99,12 @@ public struct FileTask: Exercises {
   /// those that every prompt shows with their answers.
   private mutating func separate(shown: Set<String>) {
     var others = shown
+    let asked = asked
     for split in [Split.heldOut, .validation, .train] {
       let before = lines[split]?.count ?? 0
-      lines[split]?.removeAll { others.contains($0.identity) }
+      lines[split]?.removeAll { others.contains(asked.identity($0)) }
       counts.shared += before - (lines[split]?.count ?? 0)
-      others.formUnion((lines[split] ?? []).map(\.identity))
+      others.formUnion((lines[split] ?? []).map(asked.identity))
     }
     for (split, lines) in lines { counts.splits[split] = lines.count }
   }

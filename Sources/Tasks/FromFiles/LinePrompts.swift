@@ -64,8 +64,15 @@ struct LinePrompts: Sendable {
     Exercise(
       name: "line \(line.number)",
       prompt: chat == nil ? exampleText + template.filled(line) : question(line),
-      messages: chat == nil ? [] : messages(line), answer: line.answer,
+      messages: chat == nil ? [] : messages(line, after: examples), answer: line.answer,
       demonstration: gold.filled(line))
+  }
+
+  /// What no two splits may share: what is asked, without the examples before it.
+  func identity(_ line: TaskLine) -> String {
+    guard chat != nil else { return template.filled(line) }
+    return messages(line, after: []).map { "\($0.role)\u{0}\($0.content)" }
+      .joined(separator: "\u{0}")
   }
 
   /// A chat is asked as it stands, a text by the template.
@@ -73,7 +80,7 @@ struct LinePrompts: Sendable {
     line.messages.isEmpty ? template.filled(line) : line.question
   }
 
-  private func messages(_ line: TaskLine) -> [ChatMessage] {
+  private func messages(_ line: TaskLine, after examples: [TaskLine]) -> [ChatMessage] {
     var own = line.messages
     if own.isEmpty { own = [ChatMessage(role: "user", content: question(line))] }
     var messages: [ChatMessage] = []

@@ -18,12 +18,6 @@ struct TaskLine: Equatable, Sendable {
   /// The chat as it stands; empty for a line that has a text.
   var messages: [ChatMessage] = []
   var answer: String
-
-  /// What no two splits may share: the question, and what was said before it.
-  var identity: String {
-    messages.isEmpty
-      ? question : messages.map { "\($0.role)\u{0}\($0.content)" }.joined(separator: "\u{0}")
-  }
 }
 
 /// Reads a file's lines, strictly.
