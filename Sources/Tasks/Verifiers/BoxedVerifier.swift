@@ -17,10 +17,8 @@ public struct BoxedVerifier: Verifier {
     let said = AnswerPlace.said.answers(in: submission.completion).last
     let isLenient =
       isStrict
-      || said.map {
-        SimpleLaTeX.isSame($0, answer)
-          || NumericVerifier.leading($0).map { $0.number == Quantity(answer)?.number } ?? false
-      } ?? false
+      || said.map { SimpleLaTeX.isSame($0, answer) || SimpleLaTeX.begins($0, with: answer) }
+        ?? false
     let reason =
       if isStrict {
         "right: \(clipped(answer))"
@@ -47,6 +45,21 @@ enum SimpleLaTeX {
     return isSame(a, b) || isSame(bare(left, a), b) || isSame(a, bare(right, b))
   }
 
+  /// Whether words begin with the number that an answer is, and it alone: "5 apples, of which 2 are
+  /// red" does with 5, "5 or 6" and "5y" do not.
+  static func begins(_ words: String, with answer: String) -> Bool {
+    let whole = Quantity(plain(answer))
+    guard let number = (whole?.unit == "" ? whole : bare(answer, whole))?.number else {
+      return false
+    }
+    guard NumericVerifier.leading(words)?.number == number else { return false }
+    var reader = QuantityReader(words)
+    reader.skipSigns()
+    guard reader.readNumber() != nil else { return false }
+    guard let next = reader.byte else { return true }
+    return QuantityReader.isBlank(next) || ".,;:!?)]}%*`'\"<$".utf8.contains(next)
+  }
+
   private static func isSame(_ a: Quantity?, _ b: Quantity?) -> Bool {
     guard let a, let b else { return false }
     return a.number == b.number && a.unit == b.unit
@@ -64,7 +77,8 @@ enum SimpleLaTeX {
     return Quantity(plain(String(text[..<start].dropLast(command.count))))
   }
 
-  /// One spelling: no spaces, \frac{a}{b} as (a)/(b) or a/b, \text{x} as x, no sizes, no dollars.
+  /// One spelling: no spaces but in mixed numbers, \frac{a}{b} as (a)/(b) or a/b, \text{x} as x,
+  /// no sizes, no dollars.
   static func plain(_ text: String) -> String {
     guard text.utf8.count <= maximumByteCount else { return text }
     var reader = LaTeXReader(bytes: Array(text.utf8))
@@ -109,16 +123,25 @@ private struct LaTeXReader {
       }
       at += 1
       switch byte {
-      case UInt8(ascii: "\\"): append(command(depth: depth), to: &out)
+      case UInt8(ascii: "\\"): append(command(depth: depth, after: out.last), to: &out)
       case UInt8(ascii: "{"):
         guard depth < Self.maximumDepth else { continue }
         append(read(depth: depth + 1, closes: true), to: &out)
       case UInt8(ascii: "$"), UInt8(ascii: "~"): break
-      case let blank where QuantityReader.isBlank(blank): break
+      case let blank where QuantityReader.isBlank(blank):
+        // "1 3/4" is a mixed number, and "1 2" is not 12; "12 000" is 12000.
+        if separatesNumbers(out.last) { out.append(UInt8(ascii: " ")) }
       default: out.append(byte)
       }
     }
     return out
+  }
+
+  /// Whether a blank just read stands between a digit and digits that are no group of thousands.
+  private func separatesNumbers(_ before: UInt8?) -> Bool {
+    let next = bytes[at...].drop(while: QuantityReader.isBlank)
+    let rest = next.prefix(while: QuantityReader.isDigit)
+    return before.map(QuantityReader.isDigit) ?? false && !rest.isEmpty && rest.count != 3
   }
 
   /// x^{10} is not x^10 to LaTeX; a single character or command needs no braces.
@@ -127,7 +150,8 @@ private struct LaTeXReader {
     out += isScript && part.count > 1 ? [0x7B] + part + [0x7D] : part
   }
 
-  private mutating func command(depth: Int) -> [UInt8] {
+  /// `before` is what stands in front of it.
+  private mutating func command(depth: Int, after before: UInt8? = nil) -> [UInt8] {
     let name = bytes[at...].prefix(while: QuantityReader.isLetter)
     guard !name.isEmpty else {
       guard at < bytes.count else { return [] }
@@ -141,8 +165,7 @@ private struct LaTeXReader {
     guard depth < Self.maximumDepth else { return Array(name) }
     switch word {
     case "frac", "dfrac", "tfrac", "cfrac":
-      let above = group(argument(depth: depth))
-      return above + [UInt8(ascii: "/")] + group(argument(depth: depth))
+      return fraction(argument(depth: depth), over: argument(depth: depth), after: before)
     case "sqrt":
       return Array("sqrt(".utf8) + argument(depth: depth) + [UInt8(ascii: ")")]
     default:
@@ -162,9 +185,25 @@ private struct LaTeXReader {
     return [byte]
   }
 
-  /// In parentheses unless it is one number or name.
-  private func group(_ part: [UInt8]) -> [UInt8] {
-    part.allSatisfy({ QuantityReader.isDigit($0) || QuantityReader.isLetter($0) })
-      ? part : [UInt8(ascii: "(")] + part + [UInt8(ascii: ")")]
+  /// a/b. A minus above goes before the whole where nothing stands in front of it, and a number in
+  /// front of a number over a number is a mixed one.
+  private func fraction(
+    _ above: [UInt8], over below: [UInt8], after before: UInt8?
+  ) -> [UInt8] {
+    let isDigits: ([UInt8]) -> Bool = { !$0.isEmpty && $0.allSatisfy(QuantityReader.isDigit) }
+    if above.first == UInt8(ascii: "-"), before.map("(,=[".utf8.contains) ?? true {
+      return [UInt8(ascii: "-")] + fraction(Array(above.dropFirst()), over: below, after: nil)
+    }
+    // What is multiplied above may stand bare; below it would read as standing behind.
+    let isProduct = above.allSatisfy { QuantityReader.isDigit($0) || QuantityReader.isLetter($0) }
+    let isOne = isDigits(below) || below.count == 1 || below == Array("pi".utf8)
+    let whole =
+      group(above, isBare: isProduct) + [UInt8(ascii: "/")] + group(below, isBare: isOne)
+    let isMixed = before.map(QuantityReader.isDigit) ?? false && isDigits(above) && isDigits(below)
+    return isMixed ? [UInt8(ascii: " ")] + whole : whole
+  }
+
+  private func group(_ part: [UInt8], isBare: Bool) -> [UInt8] {
+    isBare ? part : [UInt8(ascii: "(")] + part + [UInt8(ascii: ")")]
   }
 }
