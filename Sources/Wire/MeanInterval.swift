@@ -1,9 +1,12 @@
 // How sure a mean over prompts is: 1.96 standard errors to either side hold the true one in 95 of
-// 100 cases, as long as there are some dozens of prompts and the mean is not at an end.
+// 100 cases. So that it is no false certainty where all prompts say the same, as at 0 of 64, the
+// errors are those of four more prompts, two of them right (Agresti and Coull, The American
+// Statistician 52, 1998: 2 and 4 in place of z^2/2 and z^2).
 
 /// Of a mean of shares.
 public enum MeanInterval {
-  /// Half the width of the 95 % interval; 1, which says nothing, of fewer than two.
+  /// Half the width of the 95 % interval of shares from 0 to 1; 1, which says nothing, of fewer
+  /// than two.
   public static func halfWidth(_ shares: [Double]) -> Double {
     var (sum, squares) = (0.0, 0.0)
     for share in shares {
@@ -16,9 +19,9 @@ public enum MeanInterval {
   /// The same from sums of the shares and of their squares.
   public static func halfWidth(count: Int, sum: Double, squares: Double) -> Double {
     guard count > 1 else { return 1 }
-    let mean = sum / Double(count)
-    // Rounding may leave shares that are all alike a hair below nothing.
-    let variance = max(0, squares - Double(count) * mean * mean) / Double(count - 1)
-    return 1.96 * (variance / Double(count)).squareRoot()
+    let all = Double(count + 4)
+    let mean = (sum + 2) / all
+    let variance = max(0, (squares + 2) / all - mean * mean)
+    return 1.96 * (variance / all).squareRoot()
   }
 }

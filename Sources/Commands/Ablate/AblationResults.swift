@@ -45,9 +45,12 @@ package struct AblationEstimate: Equatable {
         / count.squareRoot()
   }
 
-  /// Student's t at 0.975, by degrees of freedom; a normal's beyond the table.
+  /// Student's t at 0.975, by degrees of freedom; beyond the table the first terms of its expansion
+  /// about a normal's.
   private static func quantile(freedom: Int) -> Double {
-    freedom <= table.count ? table[freedom - 1] : 1.96
+    guard freedom > table.count else { return table[freedom - 1] }
+    let inverse = 1 / Double(freedom)
+    return 1.96 + 2.37 * inverse + 2.8 * inverse * inverse
   }
 
   private static let table = [

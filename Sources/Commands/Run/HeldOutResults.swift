@@ -26,13 +26,20 @@ struct HeldOutResults {
     return seconds
   }
 
+  /// By what it was measured; nil of a result that an older build wrote.
+  func plan(of label: String) -> String? {
+    lines.last { $0["label"]?.stringValue == label }?["plan"]?.stringValue
+  }
+
+  /// `plan` says by what it was measured: two results are held against each other only where that
+  /// is the same.
   func record(
-    _ label: String, version: Int, _ result: EvaluationResult, seconds: Double
+    _ label: String, version: Int, plan: String, _ result: EvaluationResult, seconds: Double
   ) throws {
     try MetricsWriter(path: path).append(
       .object([
         ("label", .string(label)), ("version", .integer(version)), ("seconds", .number(seconds)),
-        ("result", result.document),
+        ("plan", .string(plan)), ("result", result.document),
       ]))
   }
 

@@ -65,7 +65,8 @@ enum RunDefinitions {
     try run.taskFiles().map { NamedDigest(name: $0.name, digest: Digest(of: $0.bytes)) }
   }
 
-  private static func text(_ run: RunFolder) throws -> String {
+  /// As recorded; empty before that.
+  static func text(_ run: RunFolder) throws -> String {
     guard Files.exists(run.definitions) else { return "" }
     return try Files.readText(run.definitions, maximumBytes: 4096)
   }

@@ -308,13 +308,27 @@ struct RunPreparation {
 
   private func evaluateBefore(_ policy: Transformer<CPUBackend>) throws -> Bool {
     let held = try HeldOutResults(run)
-    if held.result("before") != nil { return true }
+    let plan = try Self.heldOutWords(run, parts)
+    if held.result("before") != nil {
+      guard let known = held.plan(of: "before"), known != plan else { return true }
+      say("before: measured by \(known), and now by \(plan): measured again")
+    }
     let began = MonotonicClock.now
     guard let result = Self.heldOut(policy, parts, pulse) else { return false }
     try held.record(
-      "before", version: 0, result, seconds: MonotonicClock.seconds(since: began))
+      "before", version: 0, plan: plan, result, seconds: MonotonicClock.seconds(since: began))
     say("before: \(HeldOutResults.words(result.document))")
     return true
+  }
+
+  /// By what the evaluation before and after is measured, the digest of what the task and its
+  /// verifier do among it.
+  static func heldOutWords(_ run: RunFolder, _ parts: RunParts) throws -> String {
+    let (sampling, evaluation) = (parts.settings.sampling, parts.settings.evaluation)
+    let task = Digest(of: Array(try RunDefinitions.text(run).utf8)).short
+    return "\(evaluation.finalPrompts) prompts x \(evaluation.finalSamples), "
+      + "\(sampling.maximumNewTokens) tokens, temperature \(evaluation.temperature), top-p "
+      + "\(evaluation.topP), top-k \(evaluation.topK), task \(task)"
   }
 
   /// The evaluation before and after: the same prompts and random numbers each time.
