@@ -76,13 +76,27 @@ final class Database {
     }
     // SQLite calls ENOSPC of a write full, and nothing else that is as full: a quota, or a disk on
     // which a log's index has no room.
-    let number = sqlite3_system_errno(handle)
-    if code & 0xff == SQLITE_IOERR, SystemError.isDiskFull(number) {
+    if code & 0xff == SQLITE_IOERR,
+      let number = [logErrno, sqlite3_system_errno(handle)].first(where: SystemError.isDiskFull)
+    {
       return .sqlite(
         action: action, path: path, sql: sql, code: SQLITE_FULL,
         message: "\(message), \(SystemError.words(number))")
     }
     return .sqlite(action: action, path: path, sql: sql, code: code, message: message)
+  }
+
+  /// Of the log's last call that failed; what SQLite itself keeps may be that of a later one, made
+  /// as it rolls back.
+  private var logErrno: Int32 {
+    var file: UnsafeMutablePointer<sqlite3_file>?
+    guard
+      sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK,
+      let file, let control = file.pointee.pMethods?.pointee.xFileControl
+    else { return 0 }
+    var number: Int32 = 0
+    _ = control(file, SQLITE_FCNTL_LAST_ERRNO, &number)
+    return number
   }
 
   /// Calls without waiting for readers.
