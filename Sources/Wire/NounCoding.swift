@@ -70,15 +70,27 @@ extension Fields {
   }
 
   func name(_ key: String) throws(DocumentError) -> String {
-    try string(key, maximumLength: WireLimits.maximumNameBytes)
+    let name = try string(key, maximumLength: WireLimits.maximumNameBytes)
+    // It is shown on terminals, which obey such characters.
+    guard !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+    else { throw error(key, "has a control character") }
+    return name
   }
 
   func address(_ key: String) throws(DocumentError) -> String {
     try string(key, default: "", maximumLength: WireLimits.maximumAddressBytes)
   }
 
+  /// Words for a person; a control character, which a terminal would obey, becomes a blank.
   func sentence(_ key: String) throws(DocumentError) -> String {
-    try string(key, maximumLength: WireLimits.maximumSentenceBytes)
+    let text = try string(key, maximumLength: WireLimits.maximumSentenceBytes)
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+    else { return text }
+    var shown = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      shown.append(scalar.properties.generalCategory == .control ? " " : scalar)
+    }
+    return String(shown)
   }
 
   func digest(_ key: String) throws(DocumentError) -> Digest {

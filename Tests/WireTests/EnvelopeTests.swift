@@ -13,6 +13,28 @@ import Wire
     }
   }
 
+  /// A terminal obeys such characters: a name has none, and in words each becomes a blank.
+  @Test func `no control character of a peer reaches a terminal`() throws {
+    func heartbeat(_ state: String) -> Envelope<Request> {
+      Envelope(
+        id: 1,
+        body: .heartbeat(
+          Heartbeat(
+            holding: [], version: nil, state: state, stateMilliseconds: 1, tokensSampled: 2,
+            groupsSubmitted: 3, idleMilliseconds: 4)))
+    }
+    let read = try Envelope<Request>(decoding: heartbeat("a\u{1b}]52;c\u{7}\nb").encoded())
+    #expect(read == heartbeat("a ]52;c  b"))
+    for name in ["a\nb", "\u{9b}31m", "a\u{7f}"] {
+      let hello = Envelope(
+        id: 1, body: Request.hello(Hello(role: .actor, name: name, numericClass: "class")))
+      let refusal = #expect(throws: Refusal.self) {
+        try Envelope<Request>(decoding: hello.encoded())
+      }
+      #expect(refusal?.code == .malformed)
+    }
+  }
+
   @Test func `every reply reads back as it was written`() throws {
     for envelope in Samples.replies {
       #expect(try Envelope<Reply>(decoding: envelope.encoded()) == envelope)

@@ -48,7 +48,7 @@ enum Samples {
         id: WireLimits.maximumNumber,
         body: .heartbeat(
           Heartbeat(
-            holding: [evaluate], version: version, state: "says \"so\"\n\u{1}\u{1F600}",
+            holding: [evaluate], version: version, state: "says \"so\" \u{1F600}",
             stateMilliseconds: 1, tokensSampled: 2, groupsSubmitted: 3, idleMilliseconds: 4))),
       Envelope(id: 4, body: .heartbeat(farHeartbeat)),
       Envelope(id: 5, body: .lease(LeaseRequest(step: 3, epoch: 2))),
