@@ -14,13 +14,23 @@ public final class RunLock: Sendable {
     try self.init(path: "\(run.locks)/\(role).lock")
   }
 
+  private static let tries = 20
+
   /// Takes the lock on a file, made if missing.
   public init(path: String) throws(Failure) {
     let descriptor = try Descriptor.open(
       path, O_RDWR | O_CREAT, tried: "open the lock", remedy: "check that the folder can be written"
     )
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let code = errno
+    var code: Int32 = 0
+    // Who looks at a lock (`holder`) holds it for a moment and writes no name into it, which is no
+    // reason to be turned away.
+    for _ in 0..<Self.tries {
+      code = flock(descriptor, LOCK_EX | LOCK_NB) == 0 ? 0 : errno
+      guard code == EWOULDBLOCK else { break }
+      if let holder = Self.holder(descriptor), Self.isAlive(holder) { break }
+      usleep(10_000)
+    }
+    guard code == 0 else {
       let holder = Self.holder(descriptor)
       close(descriptor)
       guard code == EWOULDBLOCK else { throw .system("take the lock", on: path, code: code) }
@@ -52,6 +62,10 @@ public final class RunLock: Sendable {
     defer { close(descriptor) }
     if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
     return holder(descriptor)
+  }
+
+  private static func isAlive(_ process: Int) -> Bool {
+    kill(pid_t(truncatingIfNeeded: process), 0) == 0 || errno == EPERM
   }
 
   private static func holder(_ descriptor: Int32) -> Int? {

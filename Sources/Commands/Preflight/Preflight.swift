@@ -180,7 +180,12 @@ struct Preflight {
       var timer = PhaseTimer()
       do {
         _ = try trainer.train(
-          part, step: 0, enter: { timer.enter($0) }, shouldStop: pulse.shouldStop)
+          part, step: 0,
+          enter: {
+            timer.enter($0)
+            // A microbatch may take minutes, and how long is what this is to find out.
+            pulse.use("the preflight's step: \($0)")
+          }, shouldStop: pulse.shouldStop)
       } catch {
         // Interrupted.
         return false

@@ -101,8 +101,9 @@ enum LonePreflight {
   static func run(_ parts: RunParts, _ session: RunSession, on source: String) throws -> ExitCode {
     let settings = parts.settings
     let cores = settings.run.threads > 0 ? settings.run.threads : Machine.coreCount
+    let pulse = Pulse(Strand("preflight"), doing: "looking") { session.signals.isStopping }
     let gate = PreflightGate(
-      parts: parts, threads: cores, session: session, say: RunCommand.say, pulse: .none)
+      parts: parts, threads: cores, session: session, say: RunCommand.say, pulse: pulse)
     let folder = PreflightGate.nearestFolder("runs")
     let memory = try ResourceForecast(parts, folder: folder)
     try gate.refuse(memory.refusals, on: source, wayOn: "begin all the same with --anyway")
@@ -112,17 +113,15 @@ enum LonePreflight {
     }
     let policy = Transformer(
       configuration: parts.configuration, backend: CPUBackend(threads: cores))
-    let model = FirstModel(parts: parts, say: RunCommand.say, pulse: .none)
-    guard try model.make(policy) else {
-      preconditionFailure("the preflight stopped, and nobody asked it to")
-    }
+    let model = FirstModel(parts: parts, say: RunCommand.say, pulse: pulse)
+    guard try model.make(policy) else { return .interrupted }
     // Rounds the policy where the run would.
     _ = Optimizer(
       policy, settings: OptimizerSettings(), precision: settings.model.workingPrecision)
     guard
       let (verdict, resources) = try gate.look(
         at: policy, folder: folder, memory, checkpointSeconds: 0)
-    else { preconditionFailure("the preflight stopped, and nobody asked it to") }
+    else { return .interrupted }
     for sample in verdict.figures.shown {
       let text =
         sample.prompt.suffix(promptCharacters) + "|"

@@ -24,7 +24,7 @@ enum ForkCommand: Command {
       .value("folder", "DIR", "make the fork here instead of beside RUN"),
     ],
     takesOverrides: true,
-    example: "forage fork runs/arithmetic-001 --step 100 --learner.learningRate=3e-5")
+    example: "forage fork runs/arithmetic-001 --step 600 --learner.learningRate=1e-4")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let parent = try RunFolder.open(arguments.required(0))

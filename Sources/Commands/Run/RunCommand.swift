@@ -127,6 +127,8 @@ enum RunCommand: Command {
       overrides.append("network.keys=\(try Files.realPath(keys))")
     }
     let settings = try Resume.settings(run, overrides: overrides, allowance, say: say)
+    // They may still hold the ports of their pages.
+    try awaitOrphans(run, session.signals)
     try RunPages.check(settings)
     try checkKeys(settings.network)
     return try carryOut(run, settings, session, allowance, lock: lock)
@@ -258,7 +260,8 @@ enum RunCommand: Command {
     let began = MonotonicClock.now
     guard let result = RunPreparation.heldOut(policy, parts, pulse) else { return nil }
     try held.record(
-      "after", version: version, result, seconds: MonotonicClock.seconds(since: began))
+      "after", version: version, plan: RunPreparation.heldOutWords(run, parts), result,
+      seconds: MonotonicClock.seconds(since: began))
     say("after: \(HeldOutResults.words(result.document))")
     let before = held.result("before")
     func number(_ key: String, _ document: Document?) -> String {

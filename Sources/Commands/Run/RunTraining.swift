@@ -20,6 +20,8 @@ enum TrainingEnd {
 
 final class RunTraining {
   static let tickMilliseconds: UInt32 = 100
+  /// A turn takes a tick and what it waits for replay; one of so long was no turn.
+  private static let frozenSeconds = 10.0
   static let viewSeconds = 1.0
   static let plainSeconds = 10.0
   /// Lines of the run's own log that a stall quotes.
@@ -79,7 +81,13 @@ final class RunTraining {
     var nextStatus = Deadline.now
     var lastProgress = Deadline.after(seconds: settings.supervisor.stallSeconds)
     var finishedBy: Deadline?
+    var turnedAt = MonotonicClock.now
     while true {
+      // A run that was frozen whole, as a container may be, has had no time for a step.
+      if MonotonicClock.seconds(since: turnedAt) > Self.frozenSeconds {
+        lastProgress = .after(seconds: settings.supervisor.stallSeconds)
+      }
+      turnedAt = MonotonicClock.now
       strand.work("watching over the processes")
       if signals.isStopping {
         screen.clear()

@@ -89,7 +89,10 @@ struct WarmStart {
     guard let worked = exercise.demonstration else {
       preconditionFailure("the task has no demonstrations, and its settings were not refused")
     }
-    let stop = (reader.turnEnd.map { [$0] } ?? reader.tokenizer.stopTokens.sorted()).prefix(1)
+    // A model's own token need not be one that its vocabulary calls so.
+    let end =
+      reader.turnEnd ?? policy.configuration.stopTokens.min() ?? reader.tokenizer.stopTokens.min()
+    let stop = end.map { [$0] } ?? []
     return Demonstration(
       prompt: reader.tokens(exercise), completion: reader.tokenizer.encode(worked) + stop)
   }
