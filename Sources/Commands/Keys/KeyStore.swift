@@ -116,11 +116,20 @@ struct KeyStore {
         "withdraw", on: name, happened: "\(folder.allowList) does not let it in",
         remedy: "forage keys list shows who is there", exitCode: .noInput)
     }
-    let lines = try text().split(separator: "\n", omittingEmptySubsequences: false)
+    // By bytes, with what the list's reader takes for the end of a line: "\r\n" is one character.
+    let ends: Set<UInt8> = [9, 13, 32]
+    let lines = Array(try text().utf8).split(separator: 0x0A, omittingEmptySubsequences: false)
     let kept = lines.filter { line in
-      line.hasPrefix("#") || line.split(separator: " ").last.map { $0 != name } ?? true
+      guard line.first != UInt8(ascii: "#") else { return true }
+      let words = line.split { ends.contains($0) }
+      return words.last.map { !$0.elementsEqual(name.utf8) } ?? true
     }
-    try write(kept.joined(separator: "\n"))
+    try write(String(decoding: Array(kept.joined(separator: [0x0A])), as: UTF8.self))
+    guard try !allowed().contains(name: name) else {
+      throw Failure(
+        "withdraw", on: name, happened: "\(folder.allowList) still lets it in",
+        remedy: "take its line out by hand", exitCode: .badInput)
+    }
   }
 
   private func text() throws -> String {
