@@ -189,14 +189,24 @@ struct Exposition {
   private func labels(_ names: [String], _ values: [String]) -> String {
     guard !names.isEmpty else { return "" }
     let pairs = zip(names, values).map { name, value in
-      "\(name)=\"\(Self.escaped(value).replacing("\"", with: "\\\""))\""
+      "\(name)=\"\(Self.escaped(value, quotes: true))\""
     }
     return "{" + pairs.joined(separator: ",") + "}"
   }
 
-  /// Backslashes and newlines, as both help and label values want them.
-  private static func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+  /// Backslashes and newlines, as both help and label values want them. By scalars: a mark upon a
+  /// quote, or a return before a newline, makes another character of it.
+  private static func escaped(_ text: String, quotes: Bool = false) -> String {
+    var out = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\": out.append(contentsOf: "\\\\".unicodeScalars)
+      case "\n": out.append(contentsOf: "\\n".unicodeScalars)
+      case "\"" where quotes: out.append(contentsOf: "\\\"".unicodeScalars)
+      default: out.append(scalar)
+      }
+    }
+    return String(out)
   }
 
   private static func written(_ number: Double) -> String {

@@ -91,7 +91,7 @@ chmod +x "$work/looping"
   --task.verifier="{kind: command, command: [$work/looping], seconds: 4}" \
   > "$work/looped.out" 2>&1 &
 job=$!
-judges() { pgrep -f "$work/looping" | wc -l; }
+judges() { pgrep -fx "/bin/sh $work/looping" | wc -l; }
 for _ in $(seq 300); do
   grep -qs "joined run" "$work"/looped/logs/actor-*.log && [ "$(judges)" -ge 2 ] && break
   sleep 0.1

@@ -34,6 +34,11 @@ enum RegenerateCommand: Command {
       purpose: try arguments.integer("evaluation", in: 0...Int(Int32.max)).map {
         .evaluate(version: $0)
       } ?? .train, number: ticket)
+    if case .evaluate = key.purpose, ticket >= InspectQuestion.evaluationTickets {
+      throw arguments.bad(
+        "ticket", "\(ticket)",
+        "below \(InspectQuestion.evaluationTickets): no evaluation has more")
+    }
     let sample = try arguments.integer("sample", in: 0...4095)
     let repetition = try Repetition(run, threads: arguments.threads())
     guard let recorded = try repetition.reader.group(key),

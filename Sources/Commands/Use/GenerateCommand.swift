@@ -35,7 +35,7 @@ enum GenerateCommand: Command {
       .flag("json", "JSON lines for a prompt too, with tokens and log-probs"),
       .threads,
     ],
-    example: "forage generate --model runs/arithmetic-001/checkpoints/step-000350 --prompt 47+85=")
+    example: "forage generate --model runs/arithmetic-001/checkpoints/step-000700 --prompt 47+85=")
 
   static func run(_ arguments: Arguments) throws -> ExitCode {
     let path = try arguments.requiredValue("model")
