@@ -165,6 +165,18 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
     .init("kind: boxed", "\\boxed{\\frac{1}{2x}}", "\\frac{1}{2}x", false, false),
     .init("kind: boxed", "\\boxed{\\frac{-1}{2}}", "-\\frac{1}{2}", true, true),
     .init("kind: boxed", "\\boxed{\\frac{3\\pi}{4}}", "3\\pi/4", true, true),
+    .init(
+      "kind: boxed", "\\boxed{\\frac{-1+\\sqrt5}{2}}", "-\\frac{1+\\sqrt5}{2}", false, false),
+    .init("kind: boxed", "\\boxed{(-1+\\sqrt5)/2}", "\\frac{-1+\\sqrt5}{2}", true, true),
+    .init(
+      "kind: boxed", "\\boxed{\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}}",
+      "\\begin{pmatrix}1\\\\2\\end{pmatrix}", true, true),
+    .init(
+      "kind: boxed", "\\boxed{\\begin{pmatrix}12\\end{pmatrix}}",
+      "\\begin{pmatrix}1\\\\2\\end{pmatrix}", false, false),
+    .init("kind: boxed", "\\boxed{\\log_2 3}", "\\log_{2}3", true, true),
+    .init("kind: boxed", "\\boxed{\\frac{1}{\\alpha}}", "1/\\alpha", true, true),
+    .init("kind: boxed", "The answer is 5.", "5 apples", false, true),
     .init("kind: boxed", "\\boxed{x-\\frac{-1}{2}}", "x--\\frac12", false, false),
     .init("kind: boxed", "\\boxed{5", "5", false, false),
     .init("kind: boxed", "\\boxed{}5", "5", false, false),

@@ -48,16 +48,26 @@ enum SimpleLaTeX {
   /// Whether words begin with the number that an answer is, and it alone: "5 apples, of which 2 are
   /// red" does with 5, "5 or 6" and "5y" do not.
   static func begins(_ words: String, with answer: String) -> Bool {
-    let whole = Quantity(plain(answer))
-    guard let number = (whole?.unit == "" ? whole : bare(answer, whole))?.number else {
-      return false
-    }
+    guard let number = number(of: answer) else { return false }
     guard NumericVerifier.leading(words)?.number == number else { return false }
     var reader = QuantityReader(words)
     reader.skipSigns()
     guard reader.readNumber() != nil else { return false }
     guard let next = reader.byte else { return true }
     return QuantityReader.isBlank(next) || ".,;:!?)]}%*`'\"<$".utf8.contains(next)
+  }
+
+  /// Of an answer that is a number, with a unit apart from it: "5 apples", "$12", not "2x".
+  private static func number(of answer: String) -> ExactNumber? {
+    var reader = QuantityReader(answer)
+    reader.trim()
+    if let number = reader.readNumber(), reader.byte.map(QuantityReader.isBlank) ?? true,
+      Quantity(answer) != nil
+    {
+      return number
+    }
+    let whole = Quantity(plain(answer))
+    return (whole?.unit == "" ? whole : bare(answer, whole))?.number
   }
 
   private static func isSame(_ a: Quantity?, _ b: Quantity?) -> Bool {
@@ -112,6 +122,12 @@ private struct LaTeXReader {
     "ge": ">=", "geq": ">=", "neq": "!=", "ne": "!=", "pm": "+-", "cup": "U", "circ": "deg",
   ]
 
+  /// Greek ones that answers are written with: each is one factor, as x is.
+  private static let letters: Set<String> = [
+    "alpha", "beta", "gamma", "delta", "epsilon", "theta", "lambda", "mu", "nu", "pi", "rho",
+    "sigma", "tau", "phi", "psi", "omega",
+  ]
+
   /// To the end, or to the brace that closes this depth, which is stepped over.
   mutating func read(depth: Int, closes: Bool) -> [UInt8] {
     var out: [UInt8] = []
@@ -130,7 +146,7 @@ private struct LaTeXReader {
       case UInt8(ascii: "$"), UInt8(ascii: "~"): break
       case let blank where QuantityReader.isBlank(blank):
         // "1 3/4" is a mixed number, and "1 2" is not 12; "12 000" is 12000.
-        if separatesNumbers(out.last) { out.append(UInt8(ascii: " ")) }
+        if separatesNumbers(out) { out.append(UInt8(ascii: " ")) }
       default: out.append(byte)
       }
     }
@@ -138,10 +154,12 @@ private struct LaTeXReader {
   }
 
   /// Whether a blank just read stands between a digit and digits that are no group of thousands.
-  private func separatesNumbers(_ before: UInt8?) -> Bool {
+  private func separatesNumbers(_ out: [UInt8]) -> Bool {
+    // x^2 3 and x^{2}3 are one: the digit is a script, and ends by itself.
+    if let mark = out.dropLast().last, "^_".utf8.contains(mark) { return false }
     let next = bytes[at...].drop(while: QuantityReader.isBlank)
     let rest = next.prefix(while: QuantityReader.isDigit)
-    return before.map(QuantityReader.isDigit) ?? false && !rest.isEmpty && rest.count != 3
+    return out.last.map(QuantityReader.isDigit) ?? false && !rest.isEmpty && rest.count != 3
   }
 
   /// x^{10} is not x^10 to LaTeX; a single character or command needs no braces.
@@ -156,8 +174,9 @@ private struct LaTeXReader {
     guard !name.isEmpty else {
       guard at < bytes.count else { return [] }
       defer { at += 1 }
-      // \, \! \; \: are spaces; \% \$ \{ \} are themselves.
-      return Set(",!;: \\".utf8).contains(bytes[at]) || bytes[at] == UInt8(ascii: "$")
+      // \\ ends a row; \, \! \; \: are spaces; \% \$ \{ \} are themselves.
+      if bytes[at] == UInt8(ascii: "\\") { return [UInt8(ascii: ";")] }
+      return Set(",!;: ".utf8).contains(bytes[at]) || bytes[at] == UInt8(ascii: "$")
         ? [] : [bytes[at]]
     }
     at += name.count
@@ -191,16 +210,23 @@ private struct LaTeXReader {
     _ above: [UInt8], over below: [UInt8], after before: UInt8?
   ) -> [UInt8] {
     let isDigits: ([UInt8]) -> Bool = { !$0.isEmpty && $0.allSatisfy(QuantityReader.isDigit) }
-    if above.first == UInt8(ascii: "-"), before.map("(,=[".utf8.contains) ?? true {
+    let isNegative = above.first == UInt8(ascii: "-") && !above.dropFirst().contains(where: isSign)
+    if isNegative, before.map("(,=[;".utf8.contains) ?? true {
       return [UInt8(ascii: "-")] + fraction(Array(above.dropFirst()), over: below, after: nil)
     }
     // What is multiplied above may stand bare; below it would read as standing behind.
     let isProduct = above.allSatisfy { QuantityReader.isDigit($0) || QuantityReader.isLetter($0) }
-    let isOne = isDigits(below) || below.count == 1 || below == Array("pi".utf8)
+    let isOne =
+      isDigits(below) || below.count == 1
+      || Self.letters.contains(String(decoding: below, as: UTF8.self))
     let whole =
       group(above, isBare: isProduct) + [UInt8(ascii: "/")] + group(below, isBare: isOne)
     let isMixed = before.map(QuantityReader.isDigit) ?? false && isDigits(above) && isDigits(below)
     return isMixed ? [UInt8(ascii: " ")] + whole : whole
+  }
+
+  private func isSign(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
   }
 
   private func group(_ part: [UInt8], isBare: Bool) -> [UInt8] {
