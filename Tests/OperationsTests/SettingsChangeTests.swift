@@ -56,7 +56,7 @@ import Testing
     // Of a task, what deals its splits: a seed, a share, and any setting nobody has thought about.
     for override in [
       "run.seed=9", "sampling.groupSize=4", "model.layers=9", "warmStart.batch=3", "task.seed=2",
-      "task.heldOutShare=0.3", "task.digits=3", "task.somethingNew=1",
+      "task.heldOutShare=0.3", "task.digits=3", "task.somethingNew=1", "task.heldOutFile=a.jsonl",
     ] {
       let changes = try changes(override)
       #expect(changes.map(\.kind) == [.fixed])

@@ -23,7 +23,14 @@ public struct SettingsChange: Sendable, Equatable, CustomStringConvertible {
     "\(key) from \(old.isEmpty ? "nothing" : old) to \(new.isEmpty ? "nothing" : new)"
   }
 
-  public var kind: Kind { Self.kind(of: key) }
+  public var kind: Kind {
+    // Another path is another place; a file in place of lines of the one, or the reverse, deals
+    // anew.
+    let isSplit = key == "task.heldOutFile" || key == "task.validationFile"
+    let none = ["", "\"\""]
+    if isSplit, none.contains(old) != none.contains(new) { return .fixed }
+    return Self.kind(of: key)
+  }
 
   /// A key that is in neither list is one that a step may depend on.
   public static func kind(of key: String) -> Kind {

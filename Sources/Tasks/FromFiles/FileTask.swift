@@ -62,17 +62,16 @@ public struct FileTask: Exercises {
       }
       let lines = try reader.lines(bytes, source: path)
       counts.lines += lines.count
-      read[role] = lines
+      var seen: Set<String> = []
+      read[role] = lines.filter { seen.insert($0.identity).inserted }
+      counts.repeated += lines.count - seen.count
     }
     let hasChats = read.values.contains { $0.contains { !$0.messages.isEmpty } }
     var asked = try LinePrompts(fields, hasChats: hasChats)
     for role in TaskFileRole.allCases {
       let path = try fields.string(role.key, default: "")
       for line in read[role] ?? [] { try asked.check(line, source: path) }
-      var seen: Set<String> = []
-      read[role]?.removeAll { !seen.insert(asked.identity($0)).inserted }
     }
-    counts.repeated = counts.lines - read.values.reduce(0) { $0 + $1.count }
     var train = read[.train] ?? []
     asked.show(train.prefix(exampleCount))
     self.asked = asked

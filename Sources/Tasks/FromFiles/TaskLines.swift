@@ -18,6 +18,13 @@ struct TaskLine: Equatable, Sendable {
   /// The chat as it stands; empty for a line that has a text.
   var messages: [ChatMessage] = []
   var answer: String
+
+  /// The question, and what was said before it: what a file repeats, however it is asked. Splits
+  /// are dealt by it, so that they do not change with a template.
+  var identity: String {
+    messages.isEmpty
+      ? question : messages.map { "\($0.role)\u{0}\($0.content)" }.joined(separator: "\u{0}")
+  }
 }
 
 /// Reads a file's lines, strictly.
