@@ -185,7 +185,12 @@ struct Preflight {
             timer.enter($0)
             // A microbatch may take minutes, and how long is what this is to find out.
             pulse.use("the preflight's step: \($0)")
-          }, shouldStop: pulse.shouldStop)
+          },
+          shouldStop: {
+            let ends = pulse.shouldStop()
+            pulse.use("the preflight's step")
+            return ends
+          })
       } catch {
         // Interrupted.
         return false

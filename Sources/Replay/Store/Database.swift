@@ -77,7 +77,8 @@ final class Database {
     // SQLite calls ENOSPC of a write full, and nothing else that is as full: a quota, or a disk on
     // which a log's index has no room.
     if code & 0xff == SQLITE_IOERR,
-      let number = [logErrno, sqlite3_system_errno(handle)].first(where: SystemError.isDiskFull)
+      let number = [code == Self.failedWrite ? logErrno : 0, sqlite3_system_errno(handle)]
+        .first(where: SystemError.isDiskFull)
     {
       return .sqlite(
         action: action, path: path, sql: sql, code: SQLITE_FULL,
@@ -85,6 +86,9 @@ final class Database {
     }
     return .sqlite(action: action, path: path, sql: sql, code: code, message: message)
   }
+
+  /// SQLITE_IOERR_WRITE, which is no plain number to Swift.
+  private static let failedWrite = SQLITE_IOERR | 3 << 8
 
   /// Of the log's last call that failed; what SQLite itself keeps may be that of a later one, made
   /// as it rolls back.
