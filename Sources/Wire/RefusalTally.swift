@@ -22,8 +22,6 @@ public struct RefusalTally: Equatable, Sendable {
     names[isKnown ? name : Self.others, default: [:]][code, default: 0] += 1
   }
 
-  public var total: Int { codes.values.reduce(0, +) }
-
   /// How many of them no sound peer earns.
   public var faults: Int { codes.reduce(0) { $0 + ($1.key.isFault ? $1.value : 0) } }
 

@@ -28,7 +28,7 @@ for process in $processes; do
 done
 echo "status 130 after $((SECONDS - began)) s, nobody left"
 
-short=(--run.steps=60 --evaluation.every=0 --evaluation.finalPrompts=4)
+short=(--run.steps=200 --evaluation.every=0 --evaluation.finalPrompts=4)
 nohup "$forage" run "$config" --plain --folder "$work/kept" "${short[@]}" > "$work/kept.out" 2>&1 &
 kept=$!
 python3 -c "$default_signals" "$forage" run "$config" --plain --folder "$work/lost" \

@@ -35,12 +35,13 @@ while :; do
   "$FORAGE_PYTHON" Tests/Faults/f15-hostile.py "tcp://127.0.0.1:$port" \
     "tcp://127.0.0.1:$((port + 1))" --until "$work/stop" > "$work/attack.out" 2>&1 &
   attacker=$!
-  wait_for_step attacked 280
+  wait_for_step attacked 150
   "$forage" status "$work/attacked" > "$work/status" 2>&1 || fail "status: $(cat "$work/status")"
   for words in "refused of mallory: .*invalid" "refused of 127.0.0.1: .*malformed" \
     "faulty requests refused by the learner"; do
     grep -q "$words" "$work/status" || fail "no \"$words\": $(cat "$work/status")"
   done
+  wait_for_step attacked 290
   touch "$work/stop"
   wait $attacker || { cat "$work/attack.out"; fail "the attacker was not refused everywhere"; }
   wait $job || { cat "$work/attacked.out"; fail "the run ended with status $?"; }

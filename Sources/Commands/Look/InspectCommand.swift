@@ -75,8 +75,8 @@ struct InspectQuestion {
   var limit = 20
   /// Of a ticket or a version: beyond what a run reaches, and well within a row's number.
   static let greatestNumber = Int(Int32.max)
-  /// Of one evaluation; the ledger keeps its tickets in 20 bits of a row's number.
-  static let evaluationTickets = 1 << 20
+  /// Of one evaluation: as many as the ledger's numbers of rows tell apart.
+  static let evaluationTickets = RowKey.maximumPrompts
   private var ticket: Int?
   private var version: Int?
   private var asksEvaluation = false

@@ -200,10 +200,10 @@ extension Schema {
 }
 
 /// A ticket as the integer that is its group's row number.
-enum RowKey {
+package enum RowKey {
   /// The settings' largest evaluation has 1,000,000 prompts: 20 bits.
   private static let promptBits = 20
-  static let maximumPrompts = 1 << promptBits
+  package static let maximumPrompts = 1 << promptBits
 
   static func integer(_ key: TicketKey) -> Int {
     switch key.purpose {
